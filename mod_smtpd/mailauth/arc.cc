@@ -14,7 +14,7 @@
 namespace smtpd::mailauth {
 namespace {
 
-/// One evaluation, with all keys at hand.
+/// Validates one chain. All keys must be known.
 class Validation {
 public:
     Validation(const MessageReader::State& message, Lookups& lookups, KeyCache& keys, std::chrono::sys_seconds now)
@@ -87,7 +87,7 @@ private:
     const std::chrono::sys_seconds now_;
 };
 
-/// Why no key needs to be known; "" if all do.
+/// Why the chain fails without a look at the keys; "" if the keys are needed.
 std::string early_problem(const MessageReader::State& message) {
     if (message.header_is_too_large)
         return format_text("header block of more than {} octets", MessageReader::max_header_size);

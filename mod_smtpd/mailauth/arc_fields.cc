@@ -1,4 +1,4 @@
-/// arc_fields.cc: see arc_fields.h. The structure is that of RFC 8617 5.2, steps 1 to 3.
+/// arc_fields.cc: see arc_fields.h. It checks the structure as in RFC 8617 5.2, steps 1 to 3.
 #include "mailauth/arc_fields.h"
 
 #include "support/strings.h"
@@ -11,7 +11,7 @@
 namespace smtpd::mailauth {
 namespace {
 
-/// `i=N;` at the beginning of ARC-Authentication-Results, and where it ends.
+/// Splits ARC-Authentication-Results into the number in `i=N;` and the text after it.
 std::pair<std::optional<std::uint64_t>, std::string_view> split_results(std::string_view body) {
     const auto semicolon = body.find(';');
     const TagList tags(body.substr(0, semicolon));
@@ -53,7 +53,7 @@ ArcSets::ArcSets(const HeaderBlock& block) {
     if (!sets_.empty() || !problem_.empty()) check();
 }
 
-/// Null, with a problem, if there can be no such set.
+/// Null if the instance number is not valid; problem() then says why.
 ArcSets::Set* ArcSets::set_of(std::optional<std::uint64_t> instance) {
     if (!instance || *instance == 0) return refuse("i= is no number of a set"), nullptr;
     if (*instance > ArcChain::max_sets) {

@@ -1,4 +1,4 @@
-/// arc_fields.h: the sets of fields of a chain (RFC 8617 4), read and checked as far as that needs no keys.
+/// arc_fields.h: reads the sets of fields of a chain (RFC 8617 4), and checks them as far as possible without keys.
 #pragma once
 
 #include "mailauth/header_block.h"
@@ -29,12 +29,12 @@ private:
     void read();
 };
 
-/// Views into a HeaderBlock, which has to outlive this.
+/// Views into a HeaderBlock, which must outlive this object.
 class ArcSets {
 public:
     struct Set {
         const RawField* results = nullptr;
-        std::string_view payload;  ///< of the results, behind `i=N;`
+        std::string_view payload;  ///< the results after `i=N;`
         std::optional<Signature> message_signature;
         std::optional<ArcSeal> seal;
     };
@@ -44,11 +44,11 @@ public:
 
     bool empty() const noexcept { return sets_.empty(); }
     std::size_t size() const noexcept { return sets_.size(); }
-    /// Set 1 is at 0. Whole if there is no problem.
+    /// Set 1 has index 0. The sets are complete unless there is a problem().
     const std::vector<Set>& sets() const noexcept { return sets_; }
     /// What is wrong with the structure, or "".
     const std::string& problem() const noexcept { return problem_; }
-    /// The newest seal says cv=fail.
+    /// Whether the newest seal has cv=fail.
     bool has_ended() const noexcept;
 
 private:

@@ -26,7 +26,7 @@ std::string joined(const std::vector<std::string>& parts, std::string_view separ
     return out;
 }
 
-/// A list in the layout that is wanted.
+/// Writes a tag list in the given layout.
 std::string written(Tags tags, std::string_view field, ArcLayout layout) {
     if (layout == ArcLayout::standard) {
         std::sort(tags.begin(), tags.end());
@@ -53,7 +53,7 @@ std::string written(Tags tags, std::string_view field, ArcLayout layout) {
     return writer.text();
 }
 
-/// A DKIM signature's fields, without those that a chain must not cover, and DKIM-Signature.
+/// The fields that a DKIM signature covers, and each DKIM-Signature. None of them is a field that ARC must not sign.
 std::vector<std::string> usual_fields(std::string_view header_block) {
     std::vector<std::string> names = recommended_fields(header_block);
     const HeaderBlock block(header_block);
@@ -62,7 +62,7 @@ std::vector<std::string> usual_fields(std::string_view header_block) {
     return names;
 }
 
-/// One sealing: the text of a field is needed for the next one.
+/// Makes the three fields of one set. The text of each field is needed for the next one.
 class Sealer {
 public:
     Sealer(std::string_view header_block, const BodyHasher& body, const ArcChain& chain, const ArcSealing& sealing,
@@ -118,7 +118,7 @@ private:
         return written(std::move(tags), name, sealing_.layout);
     }
 
-    /// A seal covers all sets so far; one that says that the chain has failed only its own (RFC 8617 5.1.2).
+    /// A seal covers all sets so far. A seal with cv=fail covers only its own set (RFC 8617 5.1.2).
     Result<std::string> sealed(const ArcFields& own) const {
         const std::string validation(chain_.instances == 0 ? "none" : arc_result_word(chain_.result));
         SealHash hash;

@@ -71,7 +71,7 @@ private:
     }
     bool at(char c) const noexcept { return at_ < text_.size() && text_[at_] == c; }
 
-    /// CFWS (RFC 5322 3.2.2). The comments' text goes to `comments` if there is one.
+    /// Skips CFWS (RFC 5322 3.2.2). Appends the text of comments to `comments` unless it is null.
     bool skip(std::string* comments = nullptr) {
         for (;;) {
             while (at_ < text_.size() && is_fold(text_[at_])) ++at_;
@@ -109,7 +109,7 @@ private:
         for (++at_; at_ < text_.size(); ++at_) {
             char c = text_[at_];
             if (c == '"') return ++at_, true;
-            if (c == '\r' || c == '\n') continue;  // a fold, whose white space stays
+            if (c == '\r' || c == '\n') continue;  // a fold; its white space is kept
             if (c == '\\') {
                 if (++at_ == text_.size()) break;
                 c = text_[at_];
@@ -173,7 +173,7 @@ private:
         return skip();
     }
 
-    /// Behind the semicolon, up to the next one or the end.
+    /// Parses a result: the text from a semicolon to the next one, or to the end.
     bool take_result(AuthenticationResult& result) {
         if (!skip() || !take_keyword(result.method, "method") || !skip()) return false;
         if (at('/')) {
@@ -258,11 +258,11 @@ private:
     std::string what_is_missing_;
 };
 
-// --- whose field it is
+// --- the server that a field claims to come from
 
 constexpr bool is_control_or_blank(char c) noexcept { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; }
 
-/// Drops white space, other control characters, and comments (RFC 5322 3.2.2) at the front.
+/// Removes white space, other control characters, and comments (RFC 5322 3.2.2) from the front.
 std::string_view skip_cfws(std::string_view text) {
     unsigned depth = 0;
     for (; !text.empty(); text.remove_prefix(1)) {
@@ -275,7 +275,8 @@ std::string_view skip_cfws(std::string_view text) {
     return text;
 }
 
-/// Takes a quoted-string (RFC 5322 3.2.4) off the front and gives what it means; nothing if it has no end.
+/// Removes a quoted-string (RFC 5322 3.2.4) from the front and returns its unquoted text; std::nullopt if it is not
+/// terminated.
 std::optional<std::string> take_quoted_string(std::string_view& text) {
     std::string out;
     for (std::size_t i = 1; i < text.size(); ++i) {
@@ -289,7 +290,7 @@ std::optional<std::string> take_quoted_string(std::string_view& text) {
     return std::nullopt;
 }
 
-/// Takes a word off the front: whatever no white space, comment, quotation mark or semicolon ends.
+/// Removes a word from the front: the text up to white space, a comment, a quotation mark or a semicolon.
 std::string take_word(std::string_view& text) {
     const auto ends_word = [](char c) { return is_control_or_blank(c) || c == '(' || c == '"' || c == ';'; };
     const auto size = static_cast<std::size_t>(std::find_if(text.begin(), text.end(), ends_word) - text.begin());
@@ -298,9 +299,9 @@ std::string take_word(std::string_view& text) {
     return word;
 }
 
-/// Whether a value begins with that authserv-id. Readers differ in what they make of a value that breaks the grammar,
-/// so the id counts as soon as one reader could find it: a token that ends where RFC 2045 5.1 ends it, and a domain
-/// with white space or comments around its dots (RFC 5322 4.4) as well.
+/// Whether a value begins with this authserv-id. Programs interpret a value that breaks the grammar in different ways,
+/// so it is enough if one of them could find the id: as a token that ends as in RFC 2045 5.1, or as a domain with white
+/// space or comments around its dots (RFC 5322 4.4).
 bool begins_with_id(std::string_view value, std::string_view authserv_id) {
     std::string id;
     for (value = skip_cfws(value); !value.empty() && value.front() != ';'; value = skip_cfws(value)) {
@@ -317,7 +318,7 @@ bool begins_with_id(std::string_view value, std::string_view authserv_id) {
     return false;
 }
 
-/// Whether the id is anywhere in the text, in whatever spelling, with or without what quotes and folds.
+/// Whether the text contains the id anywhere, in any spelling, with or without quotation marks and folds.
 bool contains_id(std::string_view value, std::string_view authserv_id) {
     std::string plain, bare;
     for (const char c : value) {

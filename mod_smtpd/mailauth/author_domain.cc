@@ -24,7 +24,7 @@ constexpr bool is_control(char c) noexcept {
     return (static_cast<unsigned char>(c) < ' ' && !is_space(c)) || c == '\x7f';
 }
 
-/// The tokens of a structured field, without blanks and comments.
+/// Splits a structured field into tokens, without blanks and comments.
 class Tokens {
 public:
     enum class Kind { end, atom, quoted_string, literal, special, broken };
@@ -38,7 +38,7 @@ public:
     explicit Tokens(std::string_view text) : rest_(text) { next(); }
     const Token& now() const noexcept { return now_; }
     void next() { now_ = read(); }
-    /// Goes on if that special stands here.
+    /// Skips the current token if it is this special.
     bool take(char special) {
         if (!now_.is(special)) return false;
         next();
@@ -74,7 +74,7 @@ private:
         return {Kind::broken, {}};
     }
 
-    /// A quoted string or a domain literal, which begins here.
+    /// Reads a quoted string or a domain literal that begins here.
     Token enclosed(char close, Kind kind) {
         for (std::size_t at = 1; at < rest_.size(); ++at) {
             if (rest_[at] == close) return cut(at + 1, kind);
@@ -84,7 +84,7 @@ private:
         return broken();
     }
 
-    /// False if a comment does not end.
+    /// False if a comment is not terminated.
     bool skip_blanks_and_comments() {
         std::size_t depth = 0, at = 0;
         for (; at < rest_.size(); ++at) {
@@ -103,12 +103,12 @@ private:
     Token now_;
 };
 
-/// address-list of RFC 5322 3.4 and 4.4: what RFC 6854 allows in From.
+/// Parses an address-list of RFC 5322 3.4 and 4.4, with the groups that RFC 6854 allows in From.
 class FromField {
 public:
     explicit FromField(std::string_view value) : tokens_(value) {}
 
-    /// Gives each domain to `found`; false if the syntax is none.
+    /// Calls `found` with each domain. False on a syntax error.
     template <class F>
     bool read(F found) {
         bool is_in_group = false;
@@ -132,10 +132,10 @@ private:
 
     bool is_end_of_element() const { return tokens_.now().kind == Tokens::Kind::end || tokens_.now().is(','); }
 
-    /// Words and dots, which are a local part or a display name: what stands behind them tells.
+    /// Words and dots. They are a local part or a display name, depending on the next token.
     struct Words {
         bool any = false;
-        bool is_local_part = true;  ///< no two words without a dot in between. Extra dots are common, and harmless
+        bool is_local_part = true;  ///< a dot between any two words; extra dots are common and harmless
     };
     Words read_words() {
         Words words;
@@ -149,7 +149,7 @@ private:
         return words;
     }
 
-    /// A mailbox, or the name of a group with its colon.
+    /// Reads a mailbox, or the name of a group and its colon.
     template <class F>
     Element read_element(F found) {
         const Words words = read_words();
@@ -159,7 +159,7 @@ private:
         return words.any ? Element::mailbox : Element::broken;  // a display name, or a user without a domain
     }
 
-    /// Behind the "<": an address, perhaps with a route (RFC 5322 4.4), or nothing.
+    /// Reads what follows "<": an address, perhaps with a route (RFC 5322 4.4), or nothing.
     template <class F>
     Element read_angle_address(F found) {
         if (tokens_.take('>')) return Element::mailbox;
@@ -171,7 +171,7 @@ private:
         return tokens_.take('>') ? Element::mailbox : Element::broken;
     }
 
-    /// "@a.example,@b.example:"
+    /// Skips a route: "@a.example,@b.example:".
     bool skip_route() {
         const auto ignore = [](std::string) {};
         while (!tokens_.take(':')) {
@@ -181,7 +181,7 @@ private:
         return true;
     }
 
-    /// Behind the "@".
+    /// Reads what follows "@".
     template <class F>
     Element read_domain(F found) {
         if (tokens_.now().kind == Tokens::Kind::literal) {
@@ -196,7 +196,7 @@ private:
             if (!tokens_.now().is('.')) break;
             domain += '.';
             tokens_.next();
-            if (!tokens_.now().is_word()) break;  // a final dot, which some programs write
+            if (!tokens_.now().is_word()) break;  // a final dot; some programs write it
         }
         found(ascii_domain(domain));
         return Element::mailbox;

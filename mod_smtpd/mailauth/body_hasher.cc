@@ -1,8 +1,8 @@
-/// body_hasher.cc: canonical forms of a body, hashed while it arrives.
+/// body_hasher.cc: brings a body into canonical form and hashes it while it arrives.
 ///
-/// Most of a body is in canonical form already. So a run of octets is searched for the next place where something has
-/// to change, 16 octets at a time with SSE2, and hashed as a whole. Only at such places the octets are looked at one by
-/// one, with a state that survives the end of a piece.
+/// Most of a body is already in canonical form. So the hasher searches for the next octet that may need a change, 16
+/// octets at a time with SSE2, and hashes everything before it at once. Only at such places does it process single
+/// octets, with a state that is kept between chunks.
 #include "mailauth/openssl.h"
 
 #include <smtpd/mailauth/message_reader.h>
@@ -20,8 +20,8 @@
 namespace smtpd::mailauth {
 namespace {
 
-/// Whether the octet at `p` needs a closer look: the end of an empty line, a CR without LF, and in the relaxed form
-/// white space that changes. The last octet of a piece always does if it might.
+/// Whether the octet at `p` needs a closer look: it ends an empty line, is a CR without LF or, in the relaxed form, is
+/// white space that changes. If that depends on the next chunk, the last octet of a chunk needs one.
 template <Canonicalization form>
 bool needs_look(const char* p, const char* end, bool at_line_start) noexcept {
     const bool is_last = p + 1 == end;
@@ -34,7 +34,7 @@ bool needs_look(const char* p, const char* end, bool at_line_start) noexcept {
 #if defined(__SSE2__)
 __m128i equal(__m128i octets, char c) noexcept { return _mm_cmpeq_epi8(octets, _mm_set1_epi8(c)); }
 
-/// The same for the 16 octets at `p`, as a mask. The octets before and after these are looked at, too.
+/// The same for the 16 octets at `p`, as a mask. Also reads the octet before them and the octet after them.
 template <Canonicalization form>
 __m128i need_look(const char* p) noexcept {
     const auto load = [](const char* from) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)); };
@@ -60,7 +60,7 @@ const char* find_look(const char* p, const char* end, bool at_line_start) noexce
     if (p == end || needs_look<form>(p, end, at_line_start)) return p;
     for (++p; p != end; ++p) {
 #if defined(__SSE2__)
-        // Four at a time, because hardly ever there is something.
+        // Four blocks at a time, because octets that need a look are rare.
         while (end - p > 64 &&
                mask_of(_mm_or_si128(_mm_or_si128(need_look<form>(p), need_look<form>(p + 16)),
                                     _mm_or_si128(need_look<form>(p + 32), need_look<form>(p + 48)))) == 0)
@@ -68,7 +68,7 @@ const char* find_look(const char* p, const char* end, bool at_line_start) noexce
         for (; end - p > 16; p += 16)
             if (const unsigned mask = mask_of(need_look<form>(p))) return p + std::countr_zero(mask);
 #endif
-        // An LF that ends no line is content, so what follows it is looked at, and the state decides.
+        // An LF without CR is content. The octet after it is examined anyway; the state then decides.
         if (needs_look<form>(p, end, p != begin && p[-1] == '\n')) return p;
     }
     return end;
@@ -140,7 +140,7 @@ void BodyHasher::content(char c) {
     line_has_content_ = true;
 }
 
-/// Takes octets of the canonical body.
+/// Hashes octets of the canonical body, up to the limit.
 void BodyHasher::emit(std::string_view octets) {
     const std::uint64_t before = canonical_size_;
     canonical_size_ += octets.size();

@@ -1,4 +1,5 @@
-/// check_signature.cc: the DNS first, then the body's hash, and RSA last, because it costs most.
+/// check_signature.cc: asks the DNS first, then compares the body hash, and verifies the signature last because that
+/// costs most.
 #include "mailauth/check_signature.h"
 
 #include <smtpd/base/format.h>
@@ -9,7 +10,7 @@
 namespace smtpd::mailauth {
 namespace {
 
-/// Why a key cannot verify this, or "".
+/// Why a key cannot verify this signature, or "".
 std::string key_problem(const KeyRecord& record, const SignedHash& what) {
     if (!record.problem.empty()) return record.problem;
     if (record.key->type() != what.type) return "key type does not match a=";
@@ -47,7 +48,7 @@ KeyTrial try_keys(const DnsAnswer& answer, const SignedHash& what, KeyCache& key
     bool has_best = false;
     for (std::size_t i = 0; i < std::min(answer.texts().size(), max_key_records); ++i) {
         KeyTrial trial = try_key(*keys.get(answer.texts()[i], answer.ttl(), now), what);
-        // A key that is one counts for more than an unrelated record that a wildcard gave.
+        // A valid key record counts for more than an unrelated record that a wildcard returned.
         const bool is_better = !has_best || trial.result == DkimResult::pass ||
                                (best.result == DkimResult::permerror && trial.result != DkimResult::permerror);
         if (is_better) best = std::move(trial);

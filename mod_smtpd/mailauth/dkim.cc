@@ -1,4 +1,4 @@
-/// dkim.cc: brings signatures, keys and hashes together (RFC 6376 6.1).
+/// dkim.cc: verifies signatures with their keys and hashes (RFC 6376 6.1).
 #include <smtpd/mailauth/dkim.h>
 
 #include "mailauth/check_signature.h"
@@ -12,7 +12,7 @@
 namespace smtpd::mailauth {
 namespace {
 
-/// Enough of b= to tell signatures apart.
+/// The beginning of b=, long enough to distinguish signatures.
 std::string start_of_value(const TagList& tags) {
     std::string value = without_fws(tags.value("b").value_or("").substr(0, 2 * DkimSignature::max_value_size));
     value.resize(std::min(value.size(), DkimSignature::max_value_size));
@@ -48,7 +48,7 @@ DkimSignature surplus(const RawField& field) {
     return out;
 }
 
-/// How many characters of b= tell the signatures apart (RFC 6008 4).
+/// How many characters of b= distinguish the signatures (RFC 6008 4).
 std::size_t distinct_size(const std::vector<DkimSignature>& signatures) {
     constexpr std::size_t least = 8, most = DkimSignature::max_value_size;
     for (std::size_t size = least; size < most; ++size) {

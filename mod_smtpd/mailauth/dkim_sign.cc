@@ -17,10 +17,10 @@ namespace {
 
 constexpr std::string_view field_name = "DKIM-Signature";
 
-/// Nobody may add one of these behind us.
+/// Oversigned, so that nobody can add another such field later.
 constexpr std::array<std::string_view, 9> oversigned{
     "From", "Reply-To", "Subject", "Date", "To", "Cc", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"};
-/// Signed where they are.
+/// Signed if present.
 constexpr std::array<std::string_view, 20> also_signed{
     "Sender",      "Message-ID",    "In-Reply-To",    "References",       "Resent-Date",
     "Resent-From", "Resent-Sender", "Resent-To",      "Resent-Cc",        "Resent-Message-ID",
@@ -42,7 +42,7 @@ std::vector<std::string> recommended(const HeaderBlock& block) {
 
 std::string form_name(Canonicalization form) { return form == Canonicalization::simple ? "simple" : "relaxed"; }
 
-/// Everything but b=.
+/// Writes all tags except b=.
 TagWriter write_tags(const BodyHasher& body, const DkimSigning& signing, const PrivateKey& key,
                      const std::vector<std::string>& fields) {
     TagWriter writer(field_name.size());

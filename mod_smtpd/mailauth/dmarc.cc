@@ -1,5 +1,5 @@
-/// dmarc.cc: the evaluation of DMARC. One class for each RFC says which record holds, and what is aligned; what follows
-/// from that is the same for both.
+/// dmarc.cc: evaluates DMARC. There is a class for each RFC, which finds the record and decides about alignment. The
+/// rest is the same for both.
 #include <smtpd/mailauth/dmarc.h>
 
 #include "mailauth/dmarc_walk.h"
@@ -17,23 +17,23 @@ namespace {
 
 enum class Aligned { no, yes, unknown, pending };
 
-/// What an RFC says about one author. Names are as ascii_domain() has them.
+/// The rules of an RFC for one author. Names are in the form of ascii_domain().
 class Rules {
 public:
     struct Policy {
         bool is_pending = false;
-        std::string trouble{};                ///< the record could not be looked up
-        std::string_view domain{};            ///< where the record is
-        std::optional<DmarcRecord> record{};  ///< nothing: there is none
-        std::string note{};                   ///< why there is none, where that is not plain
+        std::string trouble{};                ///< why the record could not be looked up
+        std::string_view domain{};            ///< the domain with the record
+        std::optional<DmarcRecord> record{};  ///< nothing if there is none
+        std::string note{};                   ///< why there is none, if that needs an explanation
     };
 
     virtual ~Rules() = default;
     virtual Policy policy() = 0;
-    /// "" if it cannot be told, or not yet.
+    /// "" if it cannot be determined, or not yet.
     virtual std::string organizational_domain() = 0;
     virtual Aligned is_aligned(const std::string& domain) = 0;
-    /// Why is_aligned() gave `unknown`.
+    /// Why is_aligned() returned `unknown`.
     virtual std::string trouble() const = 0;
     virtual bool has_limit() const noexcept { return false; }
 };
@@ -45,7 +45,7 @@ public:
         : author_(author), questions_(questions), walk_(walk_tree(author_, questions)) {}
 
     Policy policy() override {
-        // The author's own record holds whatever is above it.
+        // The author's own record applies, regardless of the domains above it.
         const auto own = DmarcRecordFound::of(questions_.record_of(author_), DmarcRfc::rfc9989);
         if (own.state == DmarcRecordFound::State::pending) return {.is_pending = true};
         if (own.state == DmarcRecordFound::State::found) return {.domain = author_, .record = own.record};
@@ -63,7 +63,7 @@ public:
     Aligned is_aligned(const std::string& domain) override {
         if (walk_.is_pending) return Aligned::pending;
         if (!walk_.trouble.empty()) {
-            // Both would have to be within the organizational domain, which is the top-level domain at most.
+            // The domain must be within the organizational domain, which is at most the top-level domain.
             const auto top = std::string_view(author_).substr(author_.rfind('.') + 1);
             if (!is_within(domain, top)) return Aligned::no;
             trouble_ = walk_.trouble;
@@ -71,7 +71,7 @@ public:
         }
         const auto organizational = walk_.organizational_domain;
         if (!is_within(domain, organizational)) return Aligned::no;
-        // A walk from there finds the record that the author's walk found, and nothing else before it.
+        // A walk from the organizational domain finds the same record first as the author's walk.
         if (domain == organizational) return Aligned::yes;
         const DmarcWalk* const walk = walk_of(domain);
         if (walk == nullptr) return Aligned::no;
@@ -87,7 +87,7 @@ public:
     bool has_limit() const noexcept override { return has_limit_; }
 
 private:
-    /// Null if there were too many already.
+    /// Null if max_identifier_walks is reached.
     const DmarcWalk* walk_of(const std::string& domain) {
         const auto known = walks_.find(domain);
         if (known != walks_.end()) return &known->second;
@@ -150,7 +150,7 @@ private:
     const DmarcRecordFound own_, inherited_;
 };
 
-/// The alignment of all domains that one method has judged.
+/// The alignment of all domains that one method has tested.
 class Identifiers {
 public:
     Identifiers(const std::vector<DmarcIdentifier>& identifiers, const std::string& author, DmarcAlignment mode,
@@ -164,11 +164,12 @@ public:
     }
 
     Aligned alignment() const noexcept { return alignment_; }
-    /// The alignment of those about which the method itself could not tell.
+    /// The alignment of the domains for which the method has temperror.
     Aligned undecided() const { return best_of(undecided_); }
 
 private:
-    /// Asks about all, so that what is independent leaves together; about none where one is the author's domain.
+    /// Asks about all domains, so that independent questions are sent together. Asks nothing if one is the author's
+    /// domain.
     Aligned best_of(const std::vector<std::string>& domains) const {
         if (std::find(domains.begin(), domains.end(), author_) != domains.end()) return Aligned::yes;
         if (mode_ == DmarcAlignment::strict) return Aligned::no;
@@ -189,7 +190,7 @@ private:
     Aligned alignment_ = Aligned::no;
 };
 
-/// One evaluation, up to the first missing answer.
+/// One evaluation, as far as the known answers allow.
 class Evaluation {
 public:
     Evaluation(const DmarcMessage& message, const DmarcSettings& settings, Lookups& lookups)
@@ -243,7 +244,7 @@ private:
 
     static bool is_any(Aligned wanted, Aligned a, Aligned b) noexcept { return a == wanted || b == wanted; }
 
-    /// The policy for the author's domain (RFC 9989 4.7). Asks whether the domain exists only where that matters.
+    /// Sets the policy for the author's domain (RFC 9989 4.7). Asks whether the domain exists only if that matters.
     Existence settle_policy(const DmarcRecord& record) {
         Existence existence = Existence::exists;
         DmarcPolicy policy = record.p;

@@ -1,4 +1,4 @@
-/// dmarc_destinations.cc: asks the domains of addresses whether they want another domain's reports.
+/// dmarc_destinations.cc: asks the domains of report addresses whether they accept another domain's reports.
 #include "mailauth/dmarc_destinations.h"
 
 #include "mailauth/dmarc_walk.h"
@@ -22,7 +22,7 @@ int hex_digit(char c) noexcept {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/// Percent-encoding undone (RFC 6068 2); nothing if it is broken.
+/// Decodes percent-encoding (RFC 6068 2); std::nullopt if it is not valid.
 std::optional<std::string> decoded(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -39,10 +39,10 @@ std::optional<std::string> decoded(std::string_view text) {
 
 std::string host_of(std::string_view address) { return ascii_domain(address.substr(address.rfind('@') + 1)); }
 
-/// What is known about one address.
+/// Whether one address may get the reports.
 struct Consent {
     enum class State { pending, granted, refused } state = State::refused;
-    std::vector<std::string> uris;  ///< that take its place
+    std::vector<std::string> uris;  ///< to use instead of the address
     RefusedDestination refusal{};
 };
 
@@ -50,7 +50,7 @@ Consent refused(const std::string& uri, std::string reason, bool may_change = fa
     return {.state = Consent::State::refused, .uris = {}, .refusal = {uri, std::move(reason), may_change}};
 }
 
-/// What the record of the other domain says: it may name other addresses, but only at the same host.
+/// Reads the other domain's record. The record may name other addresses, but only at the same host.
 Consent consent_of(const std::string& uri, const std::string& name, const std::string& host, const DnsAnswer& answer,
                    DmarcRfc rfc) {
     if (answer.status() == DnsStatus::not_asked) return {.state = Consent::State::pending, .uris = {}};
@@ -80,7 +80,7 @@ Consent judge(const std::string& policy_domain, const std::optional<Organization
     const auto others = organizational_domain(host, settings, lookups);
     const std::string name = format_text("{}._report._dmarc.{}", policy_domain, host);
     const bool is_possible = DnsQuestion::make(DnsType::txt, name).has_value();
-    // Asked at once, though it may turn out not to be needed.
+    // Asked at once, although the answer may not be needed.
     static const DnsAnswer none(DnsStatus::bad_name);
     const DnsAnswer& answer = is_possible ? lookups.txt(name) : none;
     if (!own || !others) return {.state = Consent::State::pending, .uris = {}};

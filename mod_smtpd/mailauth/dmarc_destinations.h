@@ -1,7 +1,7 @@
-/// dmarc_destinations.h: where the reports of a domain may be sent (RFC 9990 4, RFC 7489 7.1).
+/// dmarc_destinations.h: the addresses to which a domain's reports may be sent (RFC 9990 4, RFC 7489 7.1).
 ///
-/// A domain may ask for reports to an address elsewhere only if that other domain agrees. Otherwise anybody could have
-/// reports sent to anybody.
+/// A domain may request reports to an address at another domain only if that domain agrees. Otherwise anybody could
+/// direct reports to strangers.
 #pragma once
 
 #include <smtpd/mailauth/dmarc.h>
@@ -12,11 +12,11 @@
 
 namespace smtpd::mailauth {
 
-/// An address that is not used, and why.
+/// An address that gets no report, and why.
 struct RefusedDestination {
     std::string uri;
     std::string reason;
-    bool may_change = false;  ///< the DNS did not answer: try again later
+    bool may_change = false;  ///< the DNS gave no answer: try again later
 };
 
 struct DmarcDestinations {
@@ -24,13 +24,14 @@ struct DmarcDestinations {
     std::vector<RefusedDestination> refused;
 };
 
-/// `policy_domain` is where the record was found, `rua` what it says. Only mailto: is supported. Nothing while answers
-/// are missing.
+/// Returns the addresses that may get reports. `policy_domain` is the domain with the record, `rua` the value of its
+/// tag. Only mailto: is supported. Returns std::nullopt while answers are missing.
 std::optional<DmarcDestinations> report_destinations(const std::string& policy_domain,
                                                      const std::vector<std::string>& rua, const DmarcSettings& settings,
                                                      Lookups& lookups);
 
-/// The address of "mailto:a%2Bb@example.com?subject=x": "a+b@example.com"; "" if that is none that mail can be sent to.
+/// The mail address in a URI: "a+b@example.com" for "mailto:a%2Bb@example.com?subject=x"; "" if it is not an address
+/// for mail.
 std::string mail_address_of(std::string_view uri);
 
 }  // namespace smtpd::mailauth

@@ -1,4 +1,4 @@
-/// dmarc_record.cc: reads the records of DMARC.
+/// dmarc_record.cc: parses DMARC records.
 #include <smtpd/mailauth/dmarc.h>
 
 #include "support/strings.h"
@@ -21,10 +21,10 @@ std::string_view trim_blanks(std::string_view text) noexcept {
 }
 
 struct Tag {
-    std::string_view name, value;  ///< no name: this is no tag
+    std::string_view name, value;  ///< an empty name: not a tag
 };
 
-/// Cuts the next tag off.
+/// Removes the next tag from `rest`.
 Tag next_tag(std::string_view& rest) noexcept {
     const auto end = std::min(rest.find(';'), rest.size());
     const std::string_view text = rest.substr(0, end);
@@ -42,7 +42,7 @@ std::optional<DmarcPolicy> parse_policy(std::string_view word) noexcept {
 
 // --- URIs (RFC 3986)
 
-/// A comma and an exclamation mark must be percent-encoded (RFC 9989 4.7), so neither is here.
+/// A comma and an exclamation mark must be percent-encoded (RFC 9989 4.7), so they are not allowed here.
 constexpr bool is_uri_character(char c) noexcept {
     return support::is_alpha(c) || support::is_digit(c) ||
            std::string_view("-._~:/?#[]@$&'()*+;=%").find(c) != std::string_view::npos;
@@ -54,7 +54,7 @@ bool is_scheme(std::string_view text) noexcept {
     });
 }
 
-/// Behind "mailto:": an address, perhaps with header fields behind "?".
+/// The text after "mailto:": an address, perhaps with header fields after "?".
 bool is_mail_address(std::string_view text) noexcept {
     text = text.substr(0, text.find('?'));
     const auto at = text.rfind('@');
@@ -69,7 +69,7 @@ bool is_uri(std::string_view text) noexcept {
     return !equals_folded(text.substr(0, colon), "mailto") || is_mail_address(rest);
 }
 
-/// Without "!10m", the size limit of RFC 7489.
+/// Removes "!10m", the size limit of RFC 7489.
 std::string_view without_size_limit(std::string_view uri) noexcept { return trim_blanks(uri.substr(0, uri.find('!'))); }
 
 std::vector<std::string> parse_uris(std::string_view value) {
@@ -85,7 +85,7 @@ std::vector<std::string> parse_uris(std::string_view value) {
 
 // --- tags
 
-/// The names that have a meaning, so that duplicates are noticed, and the bits for them.
+/// The known tags. Their positions are the bits that mark seen tags, to detect duplicates.
 constexpr std::string_view known_tags[] = {"p", "sp", "np", "adkim", "aspf", "psd", "t", "pct", "fo", "rua", "ruf"};
 
 class Reader {
@@ -146,7 +146,7 @@ private:
         return number && *number <= 100 ? static_cast<unsigned>(*number) : 100;
     }
 
-    /// "0", "1", "d" and "s", separated by colons.
+    /// Reads "0", "1", "d" and "s", separated by colons.
     void take_fo(std::string_view value) {
         std::string options;
         for (const auto part : support::split(value, ':')) {

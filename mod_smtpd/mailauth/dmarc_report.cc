@@ -18,7 +18,7 @@ namespace {
 
 using support::folded;
 
-/// XML 1.0, 2.2, without what nobody needs in a report.
+/// The characters of XML 1.0 (section 2.2), without control characters that are of no use in a report.
 bool is_xml_character(char32_t point) noexcept {
     return point == '\t' || (point >= ' ' && point < 0x7f) || (point >= 0xa0 && point != 0xfffe && point != 0xffff);
 }
@@ -80,13 +80,13 @@ const char* word(bool passes) noexcept { return passes ? "pass" : "fail"; }
 constexpr std::string_view dkim_results[] = {"none", "pass", "fail", "policy", "neutral", "temperror", "permerror"};
 constexpr std::string_view spf_results[] = {"none",   "pass",    "fail",      "softfail",
                                             "policy", "neutral", "temperror", "permerror"};
-/// RFC 7489 has no SPF result "policy".
+/// RFC 7489 does not allow the SPF result "policy".
 template <class Words>
 bool is_one_of(const Words& words, std::string_view wanted) {
     return std::find(std::begin(words), std::end(words), wanted) != std::end(words);
 }
 
-/// The reasons of each RFC.
+/// The reasons that each RFC allows.
 constexpr std::string_view reasons_9990[] = {"local_policy", "mailing_list", "other", "policy_test_mode",
                                              "trusted_forwarder"};
 constexpr std::string_view reasons_7489[] = {"forwarded",    "sampled_out",  "trusted_forwarder",
@@ -140,7 +140,8 @@ private:
         xml_.close("policy_published");
     }
 
-    /// What was done, in the words of the RFC: RFC 9990 tells "passed under an enforcing policy" from "nothing".
+    /// The disposition in the words of the RFC. RFC 9990 distinguishes "pass" (passed under an enforcing policy) from
+    /// "none".
     std::string_view disposition_of(const DmarcReportRow& row) const {
         const bool is_enforcing = report_.record.p != DmarcPolicy::none;
         if (is_9990_ && row.passes() && is_enforcing && row.disposition == DmarcPolicy::none) return "pass";
@@ -160,7 +161,7 @@ private:
         xml_.close("policy_evaluated");
         xml_.close("row");
         xml_.open("identifiers");
-        // Without an address from the client; RFC 7489 wants this one, even where it is empty.
+        // The null sender has no envelope_from; RFC 7489 requires the element even if it is empty.
         if (!is_9990_ || !row.envelope_from.empty()) xml_.text("envelope_from", row.envelope_from);
         xml_.text("header_from", row.header_from);
         xml_.close("identifiers");
@@ -196,7 +197,7 @@ private:
         xml_.close("auth_results");
     }
 
-    /// RFC 7489 must have one.
+    /// RFC 7489 requires one SPF result.
     void spf(const DmarcReportRow& row) {
         const bool is_known = row.spf && !row.spf->domain.empty() && is_one_of(spf_results, row.spf->result);
         if (!is_known && is_9990_) return;
@@ -214,7 +215,7 @@ private:
     Xml xml_;
 };
 
-/// What a quoted parameter or a file name can hold.
+/// Replaces characters that a quoted parameter or a file name cannot hold.
 std::string safe(std::string_view domain) {
     std::string out = printable_domain(domain);
     std::replace_if(

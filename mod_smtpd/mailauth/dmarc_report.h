@@ -1,4 +1,5 @@
-/// dmarc_report.h: an aggregate report (RFC 9990 3; RFC 7489 appendix C): XML, file name, and the mail that carries it.
+/// dmarc_report.h: writes an aggregate report (RFC 9990 3; RFC 7489 appendix C): XML, file name, and the mail with the
+/// report.
 #pragma once
 
 #include <smtpd/mailauth/dmarc.h>
@@ -13,10 +14,10 @@
 
 namespace smtpd::mailauth {
 
-/// So many signatures of a message are reported, those that passed first.
+/// The limit on signatures that are reported for a message; those that passed come first.
 inline constexpr std::size_t max_reported_signatures = 100;
 
-/// Messages that have everything in common that a report says about them.
+/// Messages that look the same in a report.
 struct DmarcReportRow {
     struct Signature {
         std::string domain, selector, result;
@@ -32,7 +33,7 @@ struct DmarcReportRow {
     DmarcPolicy disposition = DmarcPolicy::none;  ///< what was done
     bool is_dkim_aligned = false;
     bool is_spf_aligned = false;
-    std::string reason{};          ///< why something else was done than the policy says: "mailing_list"; may be empty
+    std::string reason{};          ///< why the disposition differs from the policy: "mailing_list"; may be empty
     std::string reason_comment{};  ///< for people
     std::string header_from{};
     std::string envelope_from{};  ///< "" for the null sender
@@ -43,8 +44,8 @@ struct DmarcReportRow {
 };
 
 struct DmarcReport {
-    std::string org_name{};       ///< who reports
-    std::string email{};          ///< how to reach whoever reports
+    std::string org_name{};       ///< the name of the reporting organization
+    std::string email{};          ///< its contact address
     std::string extra_contact{};  ///< may be empty
     std::chrono::sys_days day{};  ///< a day in UTC
     std::string policy_domain{};
@@ -52,22 +53,23 @@ struct DmarcReport {
     DmarcRfc rfc = DmarcRfc::rfc9989;
     std::vector<DmarcReportRow> rows{};
 
-    /// The same for each attempt to send it: "20261130.example.com@mx.example.org".
+    /// The same for each attempt to send the report: "20261130.example.com@mx.example.org".
     std::string id(std::string_view submitter) const;
-    /// The XML document, in UTF-8. Text from outside is escaped; what XML 1.0 cannot hold becomes "?".
+    /// The XML document, in UTF-8. Untrusted text is escaped; characters that XML 1.0 does not allow become "?".
     std::string xml(std::string_view submitter) const;
     /// "mx.example.org!example.com!1796000000!1796086399.xml.gz" (RFC 9990 3.5).
     std::string file_name(std::string_view submitter) const;
 };
 
-/// The mail with the report as its attachment: header fields and body, with CRLF.
+/// The sender, recipient and date of the mail with a report.
 struct DmarcReportMail {
     std::string from;       ///< an address
     std::string to;         ///< an address
-    std::string submitter;  ///< the domain that reports
+    std::string submitter;  ///< the reporting domain
     std::chrono::sys_seconds date;
 };
-/// `document` is the XML compressed by gzip.
+/// Makes the mail with the report as an attachment: header fields and body, with CRLF. `document` is the XML,
+/// compressed with gzip.
 std::string report_mail(const DmarcReportMail& mail, const DmarcReport& report, std::string_view document);
 
 }  // namespace smtpd::mailauth

@@ -1,4 +1,4 @@
-/// dmarc_results.cc: DMARC and the results of RFC 8601: those that it judges by, and its own.
+/// dmarc_results.cc: DMARC and the results of RFC 8601: those that DMARC uses, and the one it makes.
 #include <smtpd/base/text.h>
 #include <smtpd/mailauth/dmarc.h>
 
@@ -12,7 +12,7 @@ std::string_view domain_of(std::string_view mailbox) noexcept {
 
 std::string word(DmarcPolicy policy) { return std::string(dmarc_policy_name(policy)); }
 
-/// Adds the domain that the result is about; nothing if it has none.
+/// Adds the domain of a result; adds nothing if the result has no domain.
 void add(std::vector<DmarcIdentifier>& identifiers, const AuthenticationResult& result, const std::string* value) {
     if (value == nullptr || domain_of(*value).empty()) return;
     identifiers.push_back({std::string(domain_of(*value)), ascii_lower(result.result)});

@@ -1,4 +1,4 @@
-/// dmarc_walk.cc: the walk up the tree.
+/// dmarc_walk.cc: the tree walk.
 #include "mailauth/dmarc_walk.h"
 
 #include <smtpd/base/format.h>
@@ -22,7 +22,7 @@ std::string_view last_labels(std::string_view domain, std::size_t labels) noexce
     return domain;
 }
 
-/// RFC 9989 4.10.2, for a walk that ended without trouble.
+/// The organizational domain by RFC 9989 4.10.2, for a walk in which no question failed.
 std::string_view decide(std::string_view start, const std::vector<DmarcWalk::Found>& found) noexcept {
     if (found.empty()) return start;
     const auto& last = found.back();  // the one with the fewest labels
@@ -95,7 +95,7 @@ Existence existence_of(const std::string& domain, DmarcQuestions& questions) {
         if (answer.failed()) return Existence::unknown;
         return answer.found() || answer.status() == DnsStatus::no_data ? Existence::exists : Existence::does_not_exist;
     };
-    // An alias whose target does not exist does exist, but the question for an address leads to its target.
+    // An alias exists even if its target does not. The question for an address follows the alias, so ask for CNAME too.
     const Existence address = said(questions.ask(DnsType::a, domain));
     return address == Existence::does_not_exist ? said(questions.ask(DnsType::cname, domain)) : address;
 }

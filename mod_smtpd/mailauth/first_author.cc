@@ -1,4 +1,4 @@
-/// first_author.cc: as much of the grammar of RFC 5322 3.4 as finding one address takes.
+/// first_author.cc: the part of the grammar of RFC 5322 3.4 that is needed to find one address.
 #include <smtpd/mailauth/dkim_sign.h>
 
 #include "mailauth/tag_list.h"
@@ -6,7 +6,7 @@
 namespace smtpd::mailauth {
 namespace {
 
-/// Behind the comment that begins at `at`.
+/// The position after the comment that begins at `at`.
 std::size_t after_comment(std::string_view text, std::size_t at) noexcept {
     int depth = 0;
     for (; at < text.size(); ++at) {
@@ -17,10 +17,10 @@ std::size_t after_comment(std::string_view text, std::size_t at) noexcept {
     return text.size();
 }
 
-/// What a mailbox is written with: its text without comments and white space, quoted strings as what they quote.
+/// The text of a mailbox without comments and white space, with quoted strings unquoted.
 struct Words {
     std::string text;
-    std::size_t at_sign = std::string::npos;  ///< of the last @ outside quotation marks
+    std::size_t at_sign = std::string::npos;  ///< the position of the last @ outside quotation marks
 
     void add(char c) {
         if (c == '@') at_sign = text.size();
@@ -54,7 +54,7 @@ std::optional<Address> first_author(std::string_view from) {
         ++at;
         if (is_fws(c)) continue;
         if (c == '>' || c == ';' || (c == ',' && !words.text.empty())) break;
-        if (c == '<' || c == ':') words.clear();  // so far it was a name, the name of a group, or a source route
+        if (c == '<' || c == ':') words.clear();  // the text so far was a name, the name of a group, or a source route
         else if (c != ',') words.add(c);
     }
     if (words.at_sign == std::string::npos || words.at_sign + 1 == words.text.size()) return std::nullopt;

@@ -21,7 +21,7 @@ std::size_t hash_of(std::string_view name) noexcept {
     return static_cast<std::size_t>(hash);
 }
 
-/// By name in lower case, shorter names first.
+/// Orders names without regard to case, shorter names first.
 int compare_names(std::string_view a, std::string_view b) noexcept {
     if (a.size() != b.size()) return a.size() < b.size() ? -1 : 1;
     for (std::size_t i = 0; i < a.size(); ++i)
@@ -29,7 +29,7 @@ int compare_names(std::string_view a, std::string_view b) noexcept {
     return 0;
 }
 
-/// RFC 5322 3.6.8; what precedes the first colon has none.
+/// RFC 5322 3.6.8. The text before the first colon has no colon, so colons are not checked.
 bool is_field_name(std::string_view name) noexcept {
     return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
@@ -88,10 +88,10 @@ const RawField* FieldPicker::next(std::string_view name) {
 
 namespace {
 
-/// The text of a field's body, unfolded, each run of white space as one blank, and none at the ends.
+/// Appends the text of a field's body: unfolded, with each run of white space as one blank, and none at the ends.
 void append_relaxed(std::string& out, std::string_view text) {
     const std::size_t begin = out.size();
-    out.resize(begin + text.size());  // what is added is never longer
+    out.resize(begin + text.size());  // the result is never longer
     char* to = out.data() + begin;
     bool has_blank = false;
     for (std::size_t i = 0; i < text.size(); ++i) {

@@ -1,4 +1,4 @@
-/// key_cache.cc: key records by their text, the least recently used one going first.
+/// key_cache.cc: caches key records by their text. The least recently used record is evicted first.
 #include "mailauth/key_record.h"
 
 #include <smtpd/mailauth/dkim.h>
@@ -33,7 +33,7 @@ struct KeyCache::Table {
 
     void add(Entry entry) {
         const std::lock_guard lock(mutex);
-        if (by_text.contains(entry.text)) return;  // another thread was faster
+        if (by_text.contains(entry.text)) return;  // another thread has added it
         if (entries.size() == capacity) {
             by_text.erase(entries.back().text);
             entries.pop_back();
@@ -44,7 +44,7 @@ struct KeyCache::Table {
 
     const std::size_t capacity;
     mutable std::mutex mutex;
-    std::list<Entry> entries;  ///< used last first
+    std::list<Entry> entries;  ///< most recently used first
     std::unordered_map<std::string_view, std::list<Entry>::iterator> by_text;
 };
 

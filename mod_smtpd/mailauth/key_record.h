@@ -1,4 +1,4 @@
-/// key_record.h: the TXT record that has the public key of a selector (RFC 6376 3.6.1).
+/// key_record.h: parses the TXT record with the public key of a selector (RFC 6376 3.6.1).
 #pragma once
 
 #include "mailauth/public_key.h"
@@ -10,13 +10,13 @@
 
 namespace smtpd::mailauth {
 
-/// A record, read. Immutable.
+/// A parsed record. Immutable.
 struct KeyRecord {
-    /// Why nothing can be verified with it ("key revoked"); "" if something can be.
+    /// Why the key cannot verify anything ("key revoked"); "" if it can.
     std::string problem;
-    std::optional<PublicKey> key;  ///< there if there is no problem
+    std::optional<PublicKey> key;  ///< set unless there is a problem
     bool is_testing = false;       ///< t=y: a failure must not count against the message
-    bool is_strict = false;        ///< t=s: the domain of i= is d= itself
+    bool is_strict = false;        ///< t=s: the domain of i= must be d= itself
     bool takes_sha256 = true;      ///< h=
     bool is_for_mail = true;       ///< s=
 

@@ -1,4 +1,4 @@
-/// lookups.cc: in the final evaluation, an answer that has not come counts as timed out.
+/// lookups.cc: in the final evaluation, a missing answer counts as timed out.
 #include <smtpd/mailauth/lookups.h>
 
 namespace smtpd::mailauth {

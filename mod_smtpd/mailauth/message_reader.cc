@@ -1,5 +1,5 @@
-/// message_reader.cc: finds the end of the header block, chooses the signatures that are worth the work, and gives the
-/// body to the hashers that these need.
+/// message_reader.cc: finds the end of the header block, selects the signatures to verify, and passes the body to the
+/// hashers that they need.
 #include <smtpd/mailauth/message_reader.h>
 
 #include "mailauth/message_state.h"
@@ -13,13 +13,13 @@
 namespace smtpd::mailauth {
 namespace {
 
-/// The d= of a signature, without reading all of it.
+/// The d= of a signature, without a full parse.
 std::string domain_of(const RawField& field) {
     if (field.raw.size() > MessageReader::max_signature_size) return {};
     return ascii_domain(TagList(field.body()).value("d").value_or(""));
 }
 
-/// One is the other, or below it.
+/// Whether the domains are equal, or one is below the other.
 bool are_related(std::string_view a, std::string_view b) noexcept {
     if (a.size() < b.size()) std::swap(a, b);
     if (b.empty() || !a.ends_with(b)) return false;
@@ -34,7 +34,7 @@ void MessageReader::State::take(std::string_view octets) {
     for (auto& hasher : hashers) hasher.update(octets);
 }
 
-/// Takes what belongs to the header block; gives what follows it.
+/// Takes the octets that belong to the header block; returns the rest.
 std::string_view MessageReader::State::take_header(std::string_view octets) {
     std::size_t at = 0;
     while (at < octets.size()) {
@@ -64,7 +64,7 @@ void MessageReader::State::keep(std::string_view octets) {
     header_is_too_large = octets.size() > max_header_size - header.size();
     header += octets.substr(0, max_header_size - header.size());
     if (!header_is_too_large) return;
-    header.resize(header.rfind('\n') + 1);  // the last line is not whole
+    header.resize(header.rfind('\n') + 1);  // the last line is incomplete
 }
 
 void MessageReader::State::header_ends() {
@@ -79,7 +79,7 @@ void MessageReader::State::end() {
     is_complete = true;
 }
 
-/// The domain of From, for the order of signatures only: what follows the last @ of the first address.
+/// The domain of From, only to order the signatures: the text after the last @ of the last address.
 std::string MessageReader::State::author_domain() const {
     const auto& fields = block.fields();
     const auto from = std::find_if(fields.begin(), fields.end(),
@@ -115,7 +115,7 @@ void MessageReader::State::read_signatures() {
     }
     arc = ArcSets(block);
     if (!arc.problem().empty()) return;
-    // The newest decides; the others tell the history.
+    // The newest set decides about the chain. The other sets only determine oldest_pass.
     for (auto set = arc.sets().rbegin(); set != arc.sets().rend(); ++set)
         if (const auto& signature = *set->message_signature; signature.is_possible())
             want_hash(signature.body_form, signature.body_limit);

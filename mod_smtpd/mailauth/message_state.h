@@ -1,4 +1,4 @@
-/// message_state.h: what a MessageReader has found out about a message.
+/// message_state.h: the data that a MessageReader has collected about a message.
 #pragma once
 
 #include "mailauth/arc_fields.h"
@@ -14,7 +14,7 @@
 namespace smtpd::mailauth {
 
 struct MessageReader::State {
-    /// Where the end of the header block is looked for.
+    /// The position of the reader, to find the end of the header block.
     enum class Place : unsigned char { line_start, after_cr, inside_line, body };
 
     void take(std::string_view octets);
@@ -26,7 +26,7 @@ struct MessageReader::State {
     bool header_is_too_large = false;
     bool is_complete = false;
     HeaderBlock block;
-    /// DKIM-Signature fields, from the top. Those that are too many are null.
+    /// DKIM-Signature fields, from the top. Those beyond the limit are std::nullopt.
     std::vector<std::optional<Signature>> signatures;
     std::vector<const RawField*> signature_fields;  ///< the field of each
     ArcSets arc;

@@ -3,7 +3,7 @@
 namespace smtpd::mailauth {
 
 const EVP_MD* sha256_method() {
-    static EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);  // for the life of the process
+    static EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);  // kept as long as the process runs
     return fetched ? fetched : EVP_sha256();
 }
 

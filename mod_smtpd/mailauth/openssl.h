@@ -1,4 +1,4 @@
-/// openssl.h: what mail authentication needs of OpenSSL, and owners for its objects. Thread-safe.
+/// openssl.h: the functions of OpenSSL that mail authentication needs, and owners for its objects. Thread-safe.
 #pragma once
 
 #include <smtpd/mailauth/message_reader.h>
@@ -21,7 +21,7 @@ using PkeyPointer = std::unique_ptr<EVP_PKEY, FreeWith<&EVP_PKEY_free>>;
 using PkeyContextPointer = std::unique_ptr<EVP_PKEY_CTX, FreeWith<&EVP_PKEY_CTX_free>>;
 using MdContextPointer = std::unique_ptr<EVP_MD_CTX, FreeWith<&EVP_MD_CTX_free>>;
 
-/// SHA-256, fetched once: OpenSSL 3 searches its providers otherwise, each time.
+/// SHA-256, fetched once. Otherwise OpenSSL 3 would search its providers each time.
 const EVP_MD* sha256_method();
 Sha256 sha256(std::string_view octets);
 

@@ -1,5 +1,5 @@
-/// own_results.cc: see own_results.h. Only the borders between entries are looked for; quoted strings and comments are
-/// skipped, because they may have semicolons.
+/// own_results.cc: see own_results.h. The code only looks for the ends of entries. It skips quoted strings and
+/// comments, because they may contain semicolons.
 #include "mailauth/own_results.h"
 
 #include "mailauth/tag_list.h"
@@ -11,7 +11,7 @@
 namespace smtpd::mailauth {
 namespace {
 
-/// The end of the quoted string or comment that begins at `at`.
+/// The position after the quoted string or comment that begins at `at`.
 std::size_t skip(std::string_view text, std::size_t at) noexcept {
     const bool is_comment = text[at] == '(';
     unsigned depth = 1;
@@ -24,7 +24,7 @@ std::size_t skip(std::string_view text, std::size_t at) noexcept {
     return at;
 }
 
-/// The pieces between semicolons.
+/// Splits the text at semicolons.
 std::vector<std::string_view> pieces_of(std::string_view text) {
     std::vector<std::string_view> out;
     std::size_t begin = 0;
@@ -40,7 +40,7 @@ std::vector<std::string_view> pieces_of(std::string_view text) {
     return out;
 }
 
-/// `mx.example.com`, `"mx.example.com" 1`, with comments around.
+/// Reads the id from `mx.example.com` or `"mx.example.com" 1`, perhaps after comments.
 std::string authserv_id_of(std::string_view text) {
     while (!text.empty() && (is_fws(text.front()) || text.front() == '('))
         text.remove_prefix(text.front() == '(' ? std::min(skip(text, 0), text.size()) : 1);

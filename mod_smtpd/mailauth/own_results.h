@@ -1,4 +1,4 @@
-/// own_results.h: what the Authentication-Results fields of one server say (RFC 8601 2.2), entry by entry as written.
+/// own_results.h: the entries of one server's Authentication-Results fields (RFC 8601 2.2), as written.
 #pragma once
 
 #include "mailauth/header_block.h"
@@ -9,8 +9,8 @@
 
 namespace smtpd::mailauth {
 
-/// The entries (`spf=pass smtp.mailfrom=…`) of all fields with that authserv-id, from the top, each as it is written
-/// but unfolded. `none` is no entry.
+/// Returns the entries (`spf=pass smtp.mailfrom=…`) of all fields with this authserv-id, from the top, as written but
+/// unfolded. `none` is not an entry.
 std::vector<std::string> own_results(const HeaderBlock& block, std::string_view authserv_id);
 
 }  // namespace smtpd::mailauth

@@ -16,7 +16,7 @@ namespace {
 
 using BioPointer = std::unique_ptr<BIO, FreeWith<&BIO_free>>;
 
-/// Nobody is there to type a pass phrase.
+/// Nobody can type a pass phrase on a server.
 int no_pass_phrase(char*, int, int, void*) { return -1; }
 
 }  // namespace

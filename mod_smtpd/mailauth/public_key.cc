@@ -1,5 +1,5 @@
-/// public_key.cc: reads the few forms of DER that there are by itself, because OpenSSL 3 takes a hundred microseconds
-/// to find out what it is given.
+/// public_key.cc: parses the few DER formats of keys itself, because OpenSSL 3 takes a hundred microseconds to detect
+/// the format.
 #include "mailauth/public_key.h"
 
 #include <smtpd/base/format.h>
@@ -21,12 +21,12 @@ constexpr std::size_t ed25519_size = 32;
 
 enum class DerType : unsigned char { integer = 0x02, bit_string = 0x03, sequence = 0x30 };
 
-/// Takes elements off the front of DER (X.690 10).
+/// Removes elements from the front of DER text (X.690 10).
 class DerReader {
 public:
     explicit DerReader(std::string_view octets) noexcept : rest_(octets) {}
 
-    /// The content of the next element if it has that type, which is then taken off.
+    /// Removes the next element if it has this type, and returns its content.
     std::optional<std::string_view> take(DerType type) noexcept {
         if (rest_.size() < 2 || octet(0) != static_cast<unsigned char>(type)) return std::nullopt;
         std::size_t size = octet(1), header = 2;
@@ -49,7 +49,7 @@ private:
     std::string_view rest_;
 };
 
-/// The octets of a positive number without zeros in front; nothing for zero and below.
+/// The octets of a positive number, without leading zeros; std::nullopt for zero and negative numbers.
 std::optional<std::string_view> take_number(DerReader& reader) noexcept {
     auto number = reader.take(DerType::integer);
     if (!number || number->empty() || static_cast<signed char>(number->front()) < 0) return std::nullopt;
@@ -92,13 +92,13 @@ std::optional<RsaNumbers> read_spki(std::string_view octets) noexcept {
     return read_pkcs1(key->substr(1));
 }
 
-/// RFC 8017 3.1: odd and at least 3. Exponents beyond 32 bits are in no use but to cost time.
+/// RFC 8017 3.1: odd and at least 3. Exponents of more than 32 bits are not in use; they could only waste time.
 bool is_allowed_exponent(std::string_view exponent) noexcept {
     const bool is_odd = (static_cast<unsigned char>(exponent.back()) & 1U) != 0;
     return is_odd && exponent.size() <= 4 && exponent != "\x01";
 }
 
-/// OpenSSL's parameters have numbers in the order of the machine.
+/// OpenSSL's parameters have numbers in the byte order of the machine.
 std::string native(std::string_view big_endian) {
     std::string out(big_endian);
     if constexpr (std::endian::native == std::endian::little) std::reverse(out.begin(), out.end());

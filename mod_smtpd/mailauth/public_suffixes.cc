@@ -33,7 +33,7 @@ std::size_t labels_of(std::string_view domain) noexcept {
     return static_cast<std::size_t>(std::count(domain.begin(), domain.end(), '.')) + 1;
 }
 
-/// The last `labels` labels; there are that many.
+/// The last `labels` labels. The domain must have that many.
 std::string_view last_labels(std::string_view domain, std::size_t labels) noexcept {
     for (auto surplus = labels_of(domain) - labels; surplus > 0; --surplus) domain.remove_prefix(domain.find('.') + 1);
     return domain;
@@ -48,7 +48,7 @@ public:
         if (ascii.empty() || ascii.front() == '.' || ascii.find("..") != ascii.npos) return {};
         const char* const found = psl_registrable_domain(list_.get(), ascii.c_str());
         if (found == nullptr) return {};
-        // A label has one spelling in either form, so the number of labels is the same in both.
+        // A-labels and U-labels correspond one to one, so both forms have the same number of labels.
         if (domain.ends_with('.')) domain.remove_suffix(1);
         const std::size_t labels = labels_of(found);
         if (labels_of(domain) < labels) return {};
@@ -56,7 +56,7 @@ public:
     }
 
 private:
-    /// libidn2 knows the lower case of letters beyond ASCII.
+    /// For letters beyond ASCII, libidn2 does the conversion to lower case.
     static std::string unicode_lower(std::string_view spelled, std::string_view ascii) {
         return support::is_ascii(spelled) ? support::folded(spelled) : unicode_domain(ascii);
     }
@@ -74,7 +74,7 @@ Result<std::shared_ptr<const PublicSuffixes>> made_of(List list, std::string pro
 bool PublicSuffixes::is_supported() noexcept { return true; }
 
 Result<std::shared_ptr<const PublicSuffixes>> PublicSuffixes::of_system() {
-    // The list that is built into libpsl may have no count, but always has suffixes.
+    // psl_suffix_count() may be 0 for the list that is built into libpsl, so look for a suffix instead.
     List list(psl_latest(nullptr));
     if (!list || !psl_is_public_suffix(list.get(), "com"))
         return Error{ErrorCode::config, "libpsl has no list of public suffixes"};

@@ -1,5 +1,5 @@
-/// seal_hash.h: what an ARC-Seal signs (RFC 8617 5.1.1): the fields of all sets so far in relaxed form, the seal itself
-/// last and without its value. Each field is hashed once, however many seals cover it.
+/// seal_hash.h: computes the hash that an ARC-Seal signs (RFC 8617 5.1.1). It covers the fields of all sets so far in
+/// relaxed form; the seal itself comes last, without its value. Each field is hashed once, even if many seals cover it.
 #pragma once
 
 #include "mailauth/header_block.h"
@@ -16,13 +16,13 @@ public:
     SealHash() : context_(EVP_MD_CTX_new()) {
         if (!context_ || EVP_DigestInit_ex2(context_.get(), sha256_method(), nullptr) != 1) throw std::bad_alloc();
     }
-    /// The next field that all seals from now on cover.
+    /// Adds a field that all further seals cover.
     void add(std::string_view raw) {
         text_.clear();
         append_canonical(text_, raw, Canonicalization::relaxed);
         EVP_DigestUpdate(context_.get(), text_.data(), text_.size());
     }
-    /// The hash with that seal as the last field; `value` is what is between `b=` and `;` of it.
+    /// The hash with this seal as the last field. `value` is the text between `b=` and `;` in it.
     Sha256 with_seal(std::string_view raw, std::string_view value) {
         text_.clear();
         append_canonical_signature(text_, raw, static_cast<std::size_t>(value.data() - raw.data()), value.size(),

@@ -1,4 +1,4 @@
-/// signature.cc: see signature.h. The checks come in the order of RFC 6376 6.1.1, and the first that fails gives the
+/// signature.cc: see signature.h. The checks are in the order of RFC 6376 6.1.1; the first that fails determines the
 /// reason.
 #include "mailauth/signature.h"
 
@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t max_time_digits = 12;
 constexpr std::size_t max_length_digits = 76;
 
-/// dkim-quoted-printable (RFC 6376 2.11). What is no code stays as it is.
+/// dkim-quoted-printable (RFC 6376 2.11). Text that is not a valid code stays unchanged.
 std::string decode_quoted_printable(std::string_view text) {
     const auto digit = [](char c) {
         const char lower = support::to_lower(c);
@@ -96,7 +96,7 @@ bool Signature::read_algorithm() {
 bool Signature::read_forms(SignatureKind kind) {
     const auto words = tags.value("c");
     if (!words) {
-        // Sealers that leave it out mean relaxed/relaxed, as the public test suite has it.
+        // Without c=, ARC-Message-Signature is relaxed/relaxed, as the public test suite expects.
         if (kind == SignatureKind::arc_message) header_form = body_form = Canonicalization::relaxed;
         return true;
     }
@@ -118,7 +118,7 @@ bool Signature::read_names(SignatureKind kind) {
         const std::string_view name = trim_fws(list.substr(0, colon));
         if (signed_names.size() == max_signed_names)
             return refuse(format_text("more than {} names in h=", max_signed_names), DkimResult::policy), false;
-        if (!name.empty()) signed_names.push_back(name);  // an empty name has no field
+        if (!name.empty()) signed_names.push_back(name);  // no field has an empty name
         has_from = has_from || support::equals_folded(name, "from");
         has_seal = has_seal || support::equals_folded(name, "arc-seal");
         is_last = colon == list.npos;

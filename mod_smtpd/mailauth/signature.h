@@ -1,5 +1,5 @@
-/// signature.h: a DKIM-Signature field (RFC 6376 3.5) or an ARC-Message-Signature field (RFC 8617 4.1.2), read and
-/// checked as far as that needs neither the DNS nor the body.
+/// signature.h: parses a DKIM-Signature field (RFC 6376 3.5) or an ARC-Message-Signature field (RFC 8617 4.1.2), and
+/// checks it as far as possible without the DNS and the body.
 #pragma once
 
 #include "mailauth/header_block.h"
@@ -20,11 +20,11 @@ enum class SignatureKind : std::uint8_t { dkim, arc_message };
 
 enum class SignatureState : std::uint8_t {
     whole,
-    draft  ///< b= is empty, because it is still to be made
+    draft  ///< b= is empty, because there is no signature yet
 };
 
 struct Signature {
-    /// Names in h=.
+    /// The limit on names in h=.
     static constexpr std::size_t max_signed_names = 1000;
 
     /// The field must outlive the signature.
@@ -32,13 +32,13 @@ struct Signature {
 
     const RawField* field;
     TagList tags;
-    /// Why it cannot be valid, and the result that follows; "" while it can be.
+    /// Why the signature cannot be valid, and its result; "" as long as it can.
     std::string problem;
     DkimResult result = DkimResult::permerror;
 
     std::string_view domain, selector, algorithm;  ///< as written
     std::string identity;                          ///< i= with quoted-printable decoded, or "@" and d=
-    std::string key_name;                          ///< where the key is: `<selector>._domainkey.<domain>`
+    std::string key_name;                          ///< the DNS name of the key: `<selector>._domainkey.<domain>`
     KeyType key_type = KeyType::rsa;
     Canonicalization header_form = Canonicalization::simple;
     Canonicalization body_form = Canonicalization::simple;
@@ -51,9 +51,9 @@ struct Signature {
         problem = std::move(why);
         result = as;
     }
-    /// Compares t= and x= with the time: why it is not valid now, or "".
+    /// Compares t= and x= with the time. Returns why the signature is not valid now, or "".
     std::string time_problem(std::chrono::sys_seconds now, std::chrono::seconds skew) const;
-    /// i= is a user of d= itself, not of a domain below it.
+    /// Whether the domain of i= is d= itself, not a domain below it.
     bool identity_is_in_domain() const;
 
 private:
@@ -67,9 +67,9 @@ private:
     bool read_octets(SignatureState state);
 };
 
-/// The name of a key in the DNS (RFC 6376 3.6.2.1); U-labels become A-labels (RFC 8616 5).
+/// The DNS name of a key (RFC 6376 3.6.2.1). U-labels become A-labels (RFC 8616 5).
 std::string key_name_of(std::string_view selector, std::string_view domain);
-/// Whether there can be such a name: labels of letters, digits, hyphens and underscores.
+/// Whether this is a valid name for a key: labels of letters, digits, hyphens and underscores.
 bool is_key_name(std::string_view name);
 
 /// The SHA-256 of the fields that h= names and of the signature's own field.

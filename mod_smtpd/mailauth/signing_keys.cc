@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t max_key_file_size = 64 * 1024;
 constexpr std::size_t max_table_size = 16 * 1024 * 1024;
 
-/// Lines with something in them, without comments, each with its number.
+/// The lines that are not empty, split into words, without comments, each with its number.
 std::vector<std::pair<unsigned, std::vector<std::string_view>>> table_rows(std::string_view text) {
     std::vector<std::pair<unsigned, std::vector<std::string_view>>> rows;
     unsigned number = 0;
@@ -35,7 +35,7 @@ std::vector<std::pair<unsigned, std::vector<std::string_view>>> table_rows(std::
     return rows;
 }
 
-/// What is wrong with the modes of a file that nobody else should read; "" if nothing is.
+/// Why the permissions of a private file are too open; "" if they are not.
 std::string mode_problem(const std::string& path) {
     struct stat about {};
     if (::stat(path.c_str(), &about) != 0 || (about.st_mode & S_IRWXO) == 0) return {};
@@ -47,7 +47,7 @@ bool is_selector(const std::string& selector) {
     return !selector.empty() && support::is_ascii(selector) && is_key_name(key_name_of(selector, "example.org"));
 }
 
-/// Whether `text` is what the pattern says, in which each `*` stands for anything.
+/// Whether `text` matches the pattern, in which each `*` matches any text.
 bool matches(std::string_view pattern, std::string_view text) noexcept {
     std::size_t at = 0, in = 0, star = pattern.npos, resume = 0;
     while (in < text.size()) {
@@ -67,7 +67,7 @@ bool matches(std::string_view pattern, std::string_view text) noexcept {
     return pattern.find_first_not_of('*', at) == pattern.npos;
 }
 
-/// The name of the folder that a symbolic link leads to, or the folder's own.
+/// The name of the folder that a symbolic link points to, or the name of `folder` if it is not a link.
 std::string name_behind(const fs::path& folder) {
     std::error_code problem;
     fs::path target = fs::read_symlink(folder, problem);

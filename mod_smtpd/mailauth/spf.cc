@@ -1,9 +1,9 @@
 /// spf.cc: evaluates SPF (RFC 7208 4 to 6).
 ///
-/// A pass goes over the records in their order, as the RFC has it. When an answer is missing, the result cannot be
-/// known in this pass any more. The pass goes on as if that term did not match, so that questions behind it leave at
-/// once, but only those for names of the same domain: its servers have just answered. Another domain's servers may be
-/// dead, and nobody should wait for them before it is known that they matter.
+/// A pass evaluates the terms of the records in order, as the RFC requires. If an answer is missing, this pass can have
+/// no result. It continues as if the term did not match, so that later questions are sent at once, but only questions
+/// for names of the same domain, whose servers have just answered. The servers of another domain may be down, and the
+/// evaluation should not wait for them before it knows that it needs them.
 #include <smtpd/mailauth/spf.h>
 
 #include "mailauth/spf_record.h"
@@ -25,7 +25,7 @@ namespace {
 using Kind = SpfTerm::Kind;
 
 constexpr unsigned max_terms = 10;     ///< RFC 7208 4.6.4
-constexpr std::size_t max_hosts = 10;  ///< names of an MX answer, and of a PTR answer that are looked at
+constexpr std::size_t max_hosts = 10;  ///< the limit on names of an MX answer, and of a PTR answer
 constexpr std::size_t max_explanation = 400;
 constexpr std::size_t max_name = 253;
 constexpr std::size_t max_label = 63;
@@ -56,7 +56,7 @@ bool is_printable(std::string_view text) noexcept {
     return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
 }
 
-/// The domain as `%{d}` has it: A-labels, in the case of the client, without final dot.
+/// The domain for `%{d}`: A-labels, in the client's case, without a final dot.
 std::string spf_domain(std::string_view domain) {
     if (!support::is_ascii(domain)) return ascii_domain(domain);
     if (domain.ends_with('.')) domain.remove_suffix(1);
@@ -67,7 +67,7 @@ enum class Match : std::uint8_t {
     no,
     yes,
     unknown,    ///< an answer is missing
-    temperror,  ///< why is in Evaluation's outcome
+    temperror,  ///< the reason is in Evaluation's outcome
     permerror
 };
 
@@ -164,7 +164,7 @@ private:
         return result == SpfResult::none ? SpfResult::permerror : result;
     }
 
-    /// A missing answer: what follows is only asked ahead.
+    /// Marks an answer as missing: from now on the pass only sends questions ahead.
     std::nullopt_t wait() noexcept {
         is_blocked_ = true;
         return std::nullopt;
@@ -174,7 +174,7 @@ private:
         return Match::unknown;
     }
 
-    /// Now, or ahead.
+    /// Whether a question may be sent: needed now, or worth sending ahead.
     bool may_ask(std::string_view target, std::string_view domain) const noexcept {
         return !is_blocked_ || is_same_or_below(target, domain);
     }
@@ -187,7 +187,7 @@ private:
         ++outcome_.lookups;
         return true;
     }
-    /// False if that was one void answer too many.
+    /// False if the limit on void answers is exceeded.
     bool count_void(const DnsAnswer& answer) {
         const bool is_void = answer.status() == DnsStatus::no_data || answer.status() == DnsStatus::no_such_name;
         if (!is_void || ++outcome_.voids <= settings_.void_limit) return true;
@@ -226,7 +226,7 @@ private:
         }
     }
 
-    /// yes: the name is made. no: RFC 8616 4: a local part beyond ASCII makes no name that could match.
+    /// yes: `out` has the name. no: the local part is not ASCII, so the name cannot match (RFC 8616 4).
     Match expand(const SpfMacroString& macros, std::string_view domain, std::string& out) {
         if (macros.uses_local_part() && !support::is_ascii(request_.local_part)) return Match::no;
         std::string_view validated;
@@ -260,7 +260,7 @@ private:
         return IpNetwork(address, address.is_v4() ? term.bits4 : term.bits6).contains(request_.client);
     }
 
-    /// Whether one of the host's addresses is the client's.
+    /// Whether the term matches an address of the host.
     Match matches_host(std::string_view host, const SpfTerm& term) {
         const DnsAnswer& answer = lookups_.addresses(host, request_.client);
         if (answer.status() == DnsStatus::not_asked) return wait_for_term();
@@ -284,11 +284,11 @@ private:
             outcome_.problem = format_text("{} has more than {} MX records", quoted(target, 255), max_hosts);
             return Match::permerror;
         }
-        for (const auto& exchanger : exchangers)  // all at once
+        for (const auto& exchanger : exchangers)  // ask for all at once
             if (!exchanger.name.empty() && may_ask(exchanger.name, target))
                 (void)lookups_.addresses(exchanger.name, request_.client);
         for (const auto& exchanger : exchangers) {
-            if (exchanger.name.empty()) continue;  // RFC 7505: there is no host
+            if (exchanger.name.empty()) continue;  // RFC 7505: null MX, no host
             if (!may_ask(exchanger.name, target)) return Match::unknown;
             const Match match = matches_host(exchanger.name, term);
             if (match != Match::no) return match;
@@ -306,8 +306,9 @@ private:
 
     // --- the names of the client's address
 
-    /// The names that lead back to the client, of the first ten. Nothing while answers are missing. Void answers count
-    /// only for `ptr`, once for each use (RFC 7208 4.6.4); `is_exceeded` says that there were too many.
+    /// The names that resolve to the client's address, among the first ten of its PTR answer. std::nullopt while
+    /// answers are missing. Void answers count only for `ptr`, once for each use (RFC 7208 4.6.4); `is_exceeded` is set
+    /// if there were too many.
     std::optional<std::vector<std::string>> validated_names(bool counts_voids, bool& is_exceeded) {
         const auto judge = [&](const DnsAnswer& answer) {
             if (counts_voids && !is_exceeded && !count_void(answer)) is_exceeded = true;
@@ -343,7 +344,7 @@ private:
                    : Match::no;
     }
 
-    /// `%{p}` (RFC 7208 7.3): the domain itself, else a name below it, else any.
+    /// The value of `%{p}` (RFC 7208 7.3): the domain itself, otherwise a name below it, otherwise any name.
     std::optional<std::string_view> validated_name(std::string_view domain) {
         if (!names_) {
             bool is_exceeded = false;
@@ -359,9 +360,9 @@ private:
         return names.front();
     }
 
-    // --- why (RFC 7208 6.2)
+    // --- explanations (RFC 7208 6.2)
 
-    /// False while answers are missing. Whatever goes wrong, there is no explanation, and the result stays.
+    /// False while answers are missing. If anything goes wrong, there is no explanation, and the result stays the same.
     bool explain() {
         if (!explanation_) return true;
         std::string name;
@@ -393,7 +394,7 @@ private:
 
     SpfOutcome outcome_;
     bool is_blocked_ = false;
-    std::optional<SpfMacroString> explanation_;  ///< of the record that decided
+    std::optional<SpfMacroString> explanation_;  ///< from the record that decided
     std::string explaining_domain_;
     std::optional<std::vector<std::string>> names_;
 };

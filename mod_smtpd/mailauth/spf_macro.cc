@@ -116,7 +116,7 @@ private:
         }
     }
 
-    /// "{ir1.-}", up to its "}".
+    /// Parses "{ir1.-}", including its "}".
     bool take_macro() {
         const auto end = text_.find('}', at_);
         if (end == text_.npos) return false;

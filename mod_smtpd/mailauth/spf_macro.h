@@ -1,4 +1,4 @@
-/// spf_macro.h: macro strings of SPF (RFC 7208 7): parsed once, expanded for each client.
+/// spf_macro.h: macro strings of SPF (RFC 7208 7). They are parsed once, and expanded for each client.
 #pragma once
 
 #include <smtpd/base/clock.h>
@@ -11,7 +11,7 @@
 
 namespace smtpd::mailauth {
 
-/// What the letters stand for.
+/// The values of the macro letters.
 struct SpfMacroValues {
     const SpfRequest& request;
     std::string_view domain;     ///< `%{d}`: the domain whose record is evaluated
@@ -22,15 +22,15 @@ struct SpfMacroValues {
 
 class SpfMacroString {
 public:
-    /// An expansion that would be longer is cut off there: a record of 64 KB could name megabytes.
+    /// Octets. Longer expansions are cut off: a record of 64 KB could expand to megabytes.
     static constexpr std::size_t max_expanded = 4096;
 
     enum class Kind {
-        modifier,    ///< a macro-string: any text but blanks
-        domain,      ///< a domain-spec: ends in a top label or a macro
-        explanation  ///< blanks, and the letters c, r and t, too
+        modifier,    ///< a macro-string: any text without blanks
+        domain,      ///< a domain-spec: ends with a top label or a macro
+        explanation  ///< blanks and the letters c, r and t are also allowed
     };
-    /// Nothing if the text breaks the grammar (RFC 7208 7.1).
+    /// Returns std::nullopt if the text breaks the grammar (RFC 7208 7.1).
     static std::optional<SpfMacroString> parse(std::string_view text, Kind kind);
 
     /// The text itself, if it has no macro; otherwise "".
@@ -40,11 +40,11 @@ public:
     bool uses_local_part() const noexcept { return uses('s') || uses('l'); }
 
     std::string expand(const SpfMacroValues& values) const;
-    /// The name that is looked up: without final dot, at most 253 octets.
+    /// The name to look up: without a final dot, at most 253 octets.
     std::string expand_domain(const SpfMacroValues& values) const;
 
 private:
-    /// What stands before a macro, and the macro.
+    /// A macro, and the literal text before it.
     struct Macro {
         std::string before;
         char letter = 0;
@@ -59,10 +59,10 @@ private:
     static std::string transformed(const Macro& macro, std::string value);
 
     std::vector<Macro> macros_;
-    std::string literal_;  ///< behind the last macro
+    std::string literal_;  ///< the text after the last macro
 };
 
-/// The name without final dot, without as many labels from the left as it takes to have 253 octets.
+/// Removes the final dot, and labels from the left until the name has at most 253 octets.
 std::string spf_fitting_name(std::string name);
 
 }  // namespace smtpd::mailauth

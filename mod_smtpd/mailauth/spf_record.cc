@@ -1,4 +1,4 @@
-/// spf_record.cc: the grammar of SPF records.
+/// spf_record.cc: parses SPF records.
 #include "mailauth/spf_record.h"
 
 #include "support/strings.h"
@@ -39,14 +39,14 @@ std::optional<SpfResult> qualifier(char c) noexcept {
     }
 }
 
-/// RFC 7208 12 `name` of a modifier.
+/// `name` of a modifier (RFC 7208 12).
 bool is_modifier_name(std::string_view name) noexcept {
     return !name.empty() && is_alpha(name.front()) && std::all_of(name.begin(), name.end(), [](char c) {
         return is_alpha(c) || is_digit(c) || c == '-' || c == '_' || c == '.';
     });
 }
 
-/// "24", without a leading zero.
+/// Reads "24", without a leading zero.
 std::optional<std::uint8_t> read_bits(std::string_view text, unsigned most) noexcept {
     if (text.empty() || text.size() > 3 || (text.size() > 1 && text.front() == '0')) return std::nullopt;
     const auto number = support::parse_unsigned(text);
@@ -54,8 +54,8 @@ std::optional<std::uint8_t> read_bits(std::string_view text, unsigned most) noex
     return static_cast<std::uint8_t>(*number);
 }
 
-/// Takes "/24", "//64" or "/24//64" off the end of what stands behind the name of `a` or `mx`. False if the lengths are
-/// impossible.
+/// Removes "/24", "//64" or "/24//64" from the end of the text after the name of `a` or `mx`. False if a length is not
+/// valid.
 bool take_dual_length(std::string_view& text, SpfTerm& term) {
     const auto take = [&text](std::string_view slash) -> std::optional<std::string_view> {
         const auto at = text.find_last_not_of("0123456789");
@@ -98,7 +98,7 @@ public:
     }
 
 private:
-    /// What is wrong with the term; "" if nothing is.
+    /// Parses a term. Returns what is wrong with it; "" if it is valid.
     std::string take(std::string_view term) {
         const auto mark = std::min(term.find_first_of(":/="), term.size());
         if (mark < term.size() && term[mark] == '=') return take_modifier(term.substr(0, mark), term.substr(mark + 1));
@@ -128,7 +128,7 @@ private:
         return {};
     }
 
-    /// `rest` is what stands behind the name: "", ":domain", "/24".
+    /// `rest` is the text after the name: "", ":domain", "/24".
     static std::string take_mechanism(SpfTerm& term, std::string_view rest) {
         switch (term.kind) {
             case Kind::all: return rest.empty() ? "" : "all takes nothing";
@@ -168,8 +168,8 @@ private:
         return {};
     }
 
-    /// IpAddress makes IPv4 of ::ffff:192.0.2.1; no client has such an address (RFC 7208 5). A prefix that has all of
-    /// IPv6 in it keeps its meaning.
+    /// IpAddress converts ::ffff:192.0.2.1 to IPv4; no client has such an address (RFC 7208 5). A prefix that covers
+    /// the whole of IPv6 keeps its meaning.
     static std::optional<IpNetwork> network_of(const IpAddress& address, bool is_ip4, unsigned bits) {
         constexpr unsigned mapped_prefix = 96;
         if (is_ip4 == address.is_v4()) return IpNetwork(address, bits);

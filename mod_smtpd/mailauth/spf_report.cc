@@ -1,4 +1,4 @@
-/// spf_report.cc: results of SPF in header fields.
+/// spf_report.cc: writes results of SPF into header fields.
 #include <smtpd/mailauth/spf.h>
 
 #include "support/strings.h"
@@ -12,7 +12,7 @@
 namespace smtpd::mailauth {
 namespace {
 
-constexpr std::size_t max_value = 400;  ///< octets; with a backslash before each the line still fits
+constexpr std::size_t max_value = 400;  ///< octets; the line fits even with a backslash before each octet
 
 /// Printable ASCII, with a backslash before each of `specials`.
 std::string escaped(std::string_view text, std::string_view specials) {
@@ -33,7 +33,7 @@ bool is_dot_atom(std::string_view text) {
            });
 }
 
-/// RFC 7208 9.1: a dot-atom as it is, anything else quoted.
+/// RFC 7208 9.1: a dot-atom stays as it is, other text is quoted.
 std::string value(std::string_view text) {
     if (text.size() <= max_value && is_dot_atom(text)) return std::string(text);
     return "\"" + escaped(text, "\"\\") + "\"";
@@ -43,7 +43,7 @@ std::string identity_of(const SpfRequest& request) {
     return request.identity == SpfIdentity::helo ? request.domain : request.local_part + "@" + request.domain;
 }
 
-/// For people, as the examples of RFC 7208 9.1 say it.
+/// A comment for human readers, in the words of the examples of RFC 7208 9.1.
 std::string comment_of(const SpfRequest& request, const SpfOutcome& outcome) {
     const std::string of = request.identity == SpfIdentity::helo ? request.domain : "domain of " + identity_of(request);
     const std::string client = request.client.to_string();

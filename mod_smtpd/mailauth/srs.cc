@@ -39,7 +39,7 @@ std::string hash(const std::string& secret, std::string_view text, std::size_t l
     return base64({reinterpret_cast<const char*>(digest.data()), size}).substr(0, std::min(length, longest_hash));
 }
 
-/// Whether one of the secrets gives that hash. Mail servers may change the case of a local part.
+/// Whether one of the secrets gives this hash. Ignores case, because mail servers may change the case of a local part.
 bool is_own_hash(const SrsSettings& settings, std::string_view given, std::string_view text) {
     if (given.size() < settings.least_hash || given.empty() || given.size() > longest_hash) return false;
     const std::string lower = ascii_lower(given);
@@ -69,13 +69,13 @@ std::optional<unsigned> read_day(std::string_view text) {
     return day;
 }
 
-/// "SRS0" or "SRS1" and a separator.
+/// Whether the local part begins with this tag ("SRS0" or "SRS1") and a separator.
 bool has_tag(std::string_view local_part, std::string_view tag) {
     return local_part.size() > tag.size() && ascii_equal(local_part.substr(0, tag.size()), tag) &&
            separators.find(local_part[tag.size()]) != separators.npos;
 }
 
-/// Takes what stands before the next '=' off the front; nothing if there is none.
+/// Removes the text before the next '=' from the front, and returns it; std::nullopt if there is none.
 std::optional<std::string_view> take_part(std::string_view& text) {
     const auto end = text.find('=');
     if (end == text.npos) return std::nullopt;
@@ -84,7 +84,7 @@ std::optional<std::string_view> take_part(std::string_view& text) {
     return part;
 }
 
-/// "HASH=HOST=REST", behind SRS1 and its separator. REST begins with the separator of SRS0.
+/// "HASH=HOST=REST", the text after SRS1 and its separator. REST begins with the separator of SRS0.
 struct Guarded {
     std::string_view hash, host, rest;
 };

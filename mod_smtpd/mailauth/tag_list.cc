@@ -1,4 +1,4 @@
-/// tag_list.cc: reads tag lists in one pass; a list is short, so tags are searched one by one.
+/// tag_list.cc: parses tag lists in one pass. A list is short, so a search for a tag is linear.
 #include "mailauth/tag_list.h"
 
 #include "support/strings.h"
@@ -22,7 +22,7 @@ constexpr bool is_value_character(char c) noexcept {
     return is_fws(c) || (static_cast<unsigned char>(c) > ' ' && c != '\x7f');
 }
 
-/// VALCHAR, FWS between, and UTF-8. Eight octets are looked at together if all are printable.
+/// VALCHAR, with FWS in between, and UTF-8. Checks eight octets at a time if all of them are printable.
 bool is_tag_value(std::string_view value) noexcept {
     constexpr std::uint64_t ones = 0x0101010101010101U, high = 0x80 * ones;
     while (value.size() >= 8) {
@@ -141,7 +141,7 @@ std::optional<std::string> tag_octets(std::string_view value) {
     if (rest == 1 || (padding != 0 && (rest == 0 || padding != 4 - rest))) return std::nullopt;
     bits <<= 6 * (4 - rest) % 24;
     if (rest != 0) put(rest - 1);
-    if (rest != 0 && (bits & ((1U << (32 - 8 * rest)) - 1)) != 0) return std::nullopt;  // bits that belong to no octet
+    if (rest != 0 && (bits & ((1U << (32 - 8 * rest)) - 1)) != 0) return std::nullopt;  // leftover bits must be zero
     out.resize(size);
     return out;
 }

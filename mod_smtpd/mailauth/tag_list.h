@@ -1,7 +1,7 @@
-/// tag_list.h: lists of `name=value` pairs separated by semicolons (RFC 6376 3.2), as DKIM and ARC have them in header
-/// fields and key records.
+/// tag_list.h: parses lists of `name=value` pairs separated by semicolons (RFC 6376 3.2), which DKIM and ARC use in
+/// header fields and key records.
 ///
-/// The views of a list point into the text that it was made of, which has to outlive it. Pure and thread-safe.
+/// The views of a list point into the text that it was parsed from, which must outlive it. Pure and thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -13,11 +13,11 @@
 
 namespace smtpd::mailauth {
 
-/// White space within a value, folding included.
+/// White space within a value, including folds.
 constexpr bool is_fws(char c) noexcept { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 /// `text` without white space at its ends.
 std::string_view trim_fws(std::string_view text) noexcept;
-/// `text` without any white space: for base64 and lists of names, where it has no meaning.
+/// `text` without any white space: for base64 and lists of names, in which it has no meaning.
 std::string without_fws(std::string_view text);
 
 struct Tag {
@@ -28,19 +28,19 @@ struct Tag {
 
 class TagList {
 public:
-    /// More tags than that are a mistake, or an attempt to cost time.
+    /// More tags are a mistake, or an attempt to waste time.
     static constexpr std::size_t max_tags = 100;
 
-    /// Reads a list. A wrong list has no tags and a problem(): an element without `=`, an empty element before the last
-    /// one, a name of other characters than letters, digits and `_`, a control character in a value, a tag that occurs
-    /// twice, or too many tags. Octets beyond ASCII may be in values (RFC 8616 3).
+    /// Parses a list. An invalid list has no tags and a problem(): an element without `=`, an empty element before the
+    /// last one, a name with characters other than letters, digits and `_`, a control character in a value, a duplicate
+    /// tag, or too many tags. Octets beyond ASCII are allowed in values (RFC 8616 3).
     explicit TagList(std::string_view text);
 
-    /// Why the text is no tag list ("duplicate tag d"); "" if it is one.
+    /// Why the text is not a valid list ("duplicate tag d"); "" if it is.
     const std::string& problem() const noexcept { return problem_; }
-    /// The tag of that name, upper and lower case being different; null if there is none.
+    /// The tag with this name (case-sensitive); null if there is none.
     const Tag* find(std::string_view name) const noexcept;
-    /// Its value; nothing if there is no such tag.
+    /// The value of this tag; std::nullopt if there is none.
     std::optional<std::string_view> value(std::string_view name) const noexcept;
     /// All tags, in order.
     const std::vector<Tag>& tags() const noexcept { return tags_; }
@@ -53,15 +53,15 @@ private:
     std::string problem_;
 };
 
-/// Whether a list whose elements are separated by colons has that element; white space around elements does not count,
-/// case does (RFC 6376 3.6.1: h=, s=, t=).
+/// Whether a list with colons between its elements has this element. White space around elements is ignored; case
+/// matters (RFC 6376 3.6.1: h=, s=, t=).
 bool colon_list_has(std::string_view list, std::string_view element) noexcept;
 
-/// The octets of a value in base64: white space in it does not count, and the padding may be missing (RFC 6376 2.10).
-/// Nothing if it is no base64.
+/// Decodes a value in base64. White space is ignored, and the padding may be missing (RFC 6376 2.10). std::nullopt if
+/// it is not base64.
 std::optional<std::string> tag_octets(std::string_view value);
 
-/// A decimal number of 1 to `digits` digits and nothing else (RFC 6376 3.5: l=, t=, x=); nothing if it is something
+/// Parses a decimal number of 1 to `digits` digits (RFC 6376 3.5: l=, t=, x=). std::nullopt if the value is anything
 /// else or does not fit.
 std::optional<std::uint64_t> tag_number(std::string_view value, std::size_t digits) noexcept;
 

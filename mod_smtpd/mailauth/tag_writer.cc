@@ -18,7 +18,7 @@ void TagWriter::put_or_fold(std::string_view text, std::size_t room) {
     put(text);
 }
 
-/// A semicolon, a blank or a fold, and the name of the next tag.
+/// Writes a semicolon, a blank or a fold, and the name of the next tag.
 void TagWriter::begin(std::string_view name, std::size_t size_of_value) {
     if (!out_.empty()) {
         put(";");
@@ -35,7 +35,8 @@ void TagWriter::add(std::string_view name, std::string_view value) {
 }
 
 void TagWriter::add_base64(std::string_view name, std::string_view text) {
-    constexpr std::size_t least = 8;  // on the first line: the same for "", so that a draft has the same text in front
+    constexpr std::size_t least = 8;  // on the first line; also for "", so that a draft has the same text before the
+                                      // value
     begin(name, least);
     while (!text.empty()) {
         if (column_ + 1 >= width) fold();

@@ -7,15 +7,15 @@
 
 namespace smtpd::mailauth {
 
-/// The value of a field. Lines have at most 76 characters, unless a piece is longer.
+/// Builds the value of a field. Lines have at most 76 characters, unless a piece is longer.
 class TagWriter {
 public:
-    /// `name_size` is the size of the field's name, which is on the first line.
+    /// `name_size` is the length of the field's name, which takes up room on the first line.
     explicit TagWriter(std::size_t name_size) noexcept : column_(name_size + 2) {}
 
     /// Adds `name=value`, in one piece.
     void add(std::string_view name, std::string_view value);
-    /// Adds a list whose elements are separated by colons; a line may end behind each colon.
+    /// Adds a list with colons between its elements; a line may end after each colon.
     template <class Names>
     void add_list(std::string_view name, const Names& names) {
         begin(name);
@@ -35,7 +35,7 @@ private:
 
     void begin(std::string_view name, std::size_t size_of_value = 0);
     void put(std::string_view text);
-    /// On the next line if it does not fit, with so much room behind it, on this one.
+    /// Adds a piece to this line if the piece and `room` more characters fit, otherwise to a new line.
     void put_or_fold(std::string_view text, std::size_t room);
     void fold();
 

@@ -45,7 +45,7 @@ SMTPD_API std::vector<std::string> recommended_fields(std::string_view header_bl
 
 /// Makes the value of a DKIM-Signature field, folded. `body` must be finished; it determines the canonical form of the
 /// body, and l= if it has a limit. Returns an Error if the message does not have exactly one From field (RFC 5322 3.6),
-/// if `signing.fields` lacks From, or if the key does not work.
+/// if `signing` or the header block is not valid (`fields` without From, for example), or if the key does not work.
 SMTPD_API Result<std::string> sign_dkim(std::string_view header_block, const BodyHasher& body,
                                         const DkimSigning& signing, const PrivateKey& key);
 

@@ -1,7 +1,8 @@
 /// message_stream.h: lets the plugins dkim and arc share one pass over a message.
 ///
-///     setup.hooks.data_chunk.stream([](MessageHook& hook) { return mailauth::MessageStream::join(hook.transaction);
-///     }); … const mailauth::MessageReader* reader = mailauth::MessageStream::find(hook.transaction);
+///     setup.hooks.data_chunk.stream([](MessageHook& hook) { return MessageStream::join(hook.transaction); });
+///     …
+///     const mailauth::MessageReader* reader = mailauth::MessageStream::find(hook.transaction);
 #pragma once
 
 #include <smtpd/base/api.h>

@@ -1,5 +1,6 @@
 /// signing_keys.h: the site's keys for DKIM and ARC, and the domains and addresses for which each key signs. They come
-/// from qpsmtpd's tree of folders, or from OpenDKIM's tables. The server reads them at startup, while it is still root.
+/// from qpsmtpd's tree of folders, or from OpenDKIM's tables. The server reads them at startup, before httpd changes
+/// its user.
 #pragma once
 
 #include <smtpd/base/api.h>
