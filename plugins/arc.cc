@@ -1,8 +1,8 @@
 /// arc: validate and seal the Authenticated Received Chain (RFC 8617).
 ///
-/// A mailing list or a forwarder changes messages, so that SPF and DKIM fail at the next server. With ARC, it seals
-/// what it found out itself. This plugin validates such chains, and adds the seal of this server to messages that go on
-/// to another one.
+/// Mailing lists and forwarders change messages, so SPF and DKIM fail at the next server. With ARC, they seal the
+/// results that they found. This plugin validates such chains. It also adds the seal of this server to messages that go
+/// on to another server.
 ///
 ///     SmtpPlugin dkim
 ///     SmtpPlugin arc trusted=lists.example.net
@@ -10,32 +10,32 @@
 ///
 /// ## Validating
 ///
-/// At the hook data_post_headers the plugin asks the DNS for all keys of a chain at once, and adds an entry of the
-/// method `arc` to the Authentication-Results field: `pass`, `fail` or `none`, with the oldest instance since which
-/// nobody has changed the message (header.oldest-pass).
+/// At the hook data_post_headers the plugin asks the DNS for all keys of a chain at once. It adds an entry of the
+/// method `arc` to the Authentication-Results field: `pass`, `fail` or `none`. A `pass` has the oldest instance since
+/// which nobody has changed the message (header.oldest-pass).
 ///
-/// A chain that passes proves nothing about a sealer that lies. So only chains of trusted sealers count: those of the
-/// option `trusted` and of the control file `arc_trusted_sealers`, which has one domain a line (`.example.com` for
-/// those below it). Other plugins find in the notes `arc` and `arc_trusted` (smtpd/mailauth/message_stream.h) which
-/// results they may use: those of the oldest instance since which all sealers are trusted.
+/// A chain can pass although a sealer lied. So only chains of trusted sealers count. Name them with the option
+/// `trusted`, or in the control file `arc_trusted_sealers`, which has one domain on each line (`.example.com` for the
+/// domains below it). The notes `arc` and `arc_trusted` (smtpd/mailauth/message_stream.h) tell other plugins which
+/// results they may use: those of the oldest instance such that its sealer and all later sealers are trusted.
 ///
-/// A chain that fails is worth as much as no chain (RFC 8617 5.2). So `reject` is `no` unless it is set.
+/// A chain that fails is no worse than a message without a chain (RFC 8617 5.2). So `reject` is `no` unless it is set.
 ///
 /// ## Sealing
 ///
-/// `seal=forwarded`, the default, seals messages of which a plugin has said that they go on to another server (the note
-/// `will_be_forwarded`), `seal=always` all messages, `seal=no` none. The plugin seals at the hook queue_pre, after dkim
-/// and all others. It seals the results that this server has written into Authentication-Results, so the plugins whose
-/// results should be sealed must be loaded. The plugin seals nothing if the chain has ended with a failure, if it has
-/// 50 sets, or if the DNS gave no answer about a key.
+/// `seal=forwarded`, the default, seals messages if a plugin has set the note `will_be_forwarded` for them, because
+/// they go on to another server. `seal=always` seals all messages, `seal=no` none. The plugin seals at the hook
+/// queue_pre, after dkim and all other plugins. It seals the results that this server has written into
+/// Authentication-Results, so load the plugins whose results should be sealed. It does not seal a message if the chain
+/// has ended with a failure, if the chain has 50 sets, or if the DNS gave no answer about a key.
 ///
-/// The key is one of those of the plugin dkim: `keys` is the same folder, and `domain` says which of its domains seals;
-/// by default it is that of the server's name. If the domain has keys of both kinds, that of RSA seals, because not all
-/// servers know Ed25519. Without a key, nothing is sealed.
+/// The plugin uses the keys of the plugin dkim: `keys` is the same folder. `domain` is the domain that seals, by
+/// default that of the server's name. If the domain has an RSA key and an Ed25519 key, the RSA key seals, because not
+/// all servers know Ed25519. Without a key, the plugin seals nothing.
 ///
 /// ## Replies
 ///
-/// With `reject=yes`, `550 5.7.29 The ARC chain of the message is not valid`.
+/// With `reject=yes`: `550 5.7.29 The ARC chain of the message is not valid`.
 #include <smtpd/base/domain.h>
 #include <smtpd/mailauth/arc.h>
 #include <smtpd/mailauth/message_stream.h>
@@ -200,7 +200,7 @@ private:
     const Options options_;
     Watched<DomainList> trusted_;
     std::vector<std::string> trusted_names_;
-    std::vector<SigningKey> sealing_keys_;  ///< that of RSA first
+    std::vector<SigningKey> sealing_keys_;  ///< the RSA key comes first
     mailauth::KeyCache cache_;
 };
 

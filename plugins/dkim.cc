@@ -1,6 +1,6 @@
 /// dkim: verify and make DKIM signatures (RFC 6376, RFC 8301, RFC 8463).
 ///
-/// The plugin verifies the signatures of messages from foreign clients, and signs the messages of the site's own.
+/// The plugin verifies the signatures of messages from other sites, and signs messages of the site's own clients.
 ///
 ///     SmtpPlugin dkim
 ///     SmtpPlugin dkim reject=naughty
@@ -9,59 +9,62 @@
 /// ## Verifying
 ///
 /// The plugin hashes the body while it arrives. At the hook data_post_headers it asks the DNS for the keys of all
-/// signatures at once, and judges:
+/// signatures at once, and judges the message:
 ///
 /// - A message passes if one of its signatures does. The client gets a point of karma.
-/// - A message fails if it has signatures and none passes. `reject` decides what follows; the default is nothing but a
-///   lost point, because mailing lists change messages, and RFC 6376 6.3 advises against a rejection for this reason
-///   alone. A signature whose key is in test mode (t=y) never makes a message fail.
-/// - If the DNS gives no answer, that is an error, and `onerror` decides.
-/// - A message without signature is no concern of this plugin.
+/// - A message fails if it has signatures and none of them passes. By default the client only loses a point of karma,
+///   because mailing lists change messages, and RFC 6376 6.3 advises against rejecting a message for this reason alone.
+///   `reject` can change that. A signature whose key is in test mode (t=y) never makes a message fail.
+/// - If the DNS gives no answer and no signature passes, the result is an error, and `onerror` decides.
+/// - The plugin ignores messages without a signature.
 ///
-/// Relay clients and whitelisted hosts, senders and recipients are exempt. The plugin looks at ten signatures, first at
-/// those whose domain fits that of From. Limits (64 KB for a field, 1 MB for all fields, 1000 names in h=, RSA keys
-/// from 1024 to 8192 bits) give the result `policy`, with a reason that says which limit it was. rsa-sha1 is
-/// `permerror`. A signature with l= that leaves out a part of the body is `policy`, since anybody can add what the
-/// reader sees then, unless `l_tag=partial` is set.
+/// Relay clients and whitelisted hosts, senders and recipients are exempt. The plugin verifies at most ten signatures;
+/// those whose domain is related to that of From come first. If a limit is exceeded (64 KB for a field, 1 MB for all
+/// fields, 1000 names in h=, RSA keys from 1024 to 8192 bits), the result is `policy`, with a reason that names the
+/// limit. rsa-sha1 is `permerror`. A signature with l= that covers only a part of the body is `policy` unless
+/// `l_tag=partial` is set: anybody can add text to such a message that the reader sees instead of the original.
 ///
-/// Each signature is an entry in the Authentication-Results field. For other plugins there are the notes `dkim`,
+/// Each signature has an entry in the Authentication-Results field. Other plugins can use the notes `dkim`,
 /// `dkim_result` and `dkim_pass_domains` (smtpd/mailauth/message_stream.h).
 ///
 /// ## Signing
 ///
-/// The plugin signs messages of relay clients, of clients that have logged in, and reports with the null sender from
-/// this machine itself. It signs at the hook queue_pre, after all other plugins: no plugin may change the message later
-/// (only `arc` adds its fields on top). It signs for the domain of From. With `envelope_domain` on, a message whose
-/// From has no key is signed for the domain of the envelope sender. The message must have exactly one From field.
+/// The plugin signs messages of relay clients, messages of clients that have logged in, and reports with the null
+/// sender that come from this machine. It signs at the hook queue_pre, after all other plugins: no plugin may change
+/// the message later (only `arc` adds its fields on top). It signs for the domain of From. With `envelope_domain` on,
+/// if there is no key for From, it signs for the domain of the envelope sender. The message must have exactly one From
+/// field.
 ///
-/// Signatures are relaxed/relaxed. They cover From, Reply-To, Subject, Date, To, Cc and the fields that decide how the
-/// message is shown, so that nobody can add another one of these, and also Sender, Message-ID, In-Reply-To, References,
-/// the Resent- and the List- fields that are there. They have no l=.
+/// Signatures are relaxed/relaxed. They cover From, Reply-To, Subject, Date, To, Cc and the fields that affect how the
+/// message is shown, in a way that nobody can add another such field. They also cover Sender, Message-ID, In-Reply-To,
+/// References, and the Resent- and List- fields if the message has them. They have no l=.
 ///
 /// ### Keys
 ///
 /// `keys` is a folder, by default `dkim` among the control files. It has a folder for each domain, with the files
-/// `private` (an RSA key in PEM) and `selector`, and if signatures of Ed25519 are to be made as well, `private-ed25519`
-/// and `selector-ed25519`. smtpd-dkim-keygen(1) makes them. A domain without a folder uses that of the nearest domain
-/// above it. A symbolic link `example.net` to `example.com` signs mail of example.net as example.com.
+/// `private` (an RSA key in PEM) and `selector`. For Ed25519 signatures as well, add `private-ed25519` and
+/// `selector-ed25519`. smtpd-dkim-keygen(1) makes these files. A domain without a folder uses the folder of its nearest
+/// parent domain. With a symbolic link `example.net` to `example.com`, the plugin signs mail of example.net as
+/// example.com.
 ///
-/// `keytable` and `signingtable` are OpenDKIM's files. A line of the KeyTable is `name domain:selector:/path`, where
-/// the domain `%` means that of the author. A line of the SigningTable is `pattern name`. With `refile:` in front of
-/// its path, patterns are addresses with `*`. All lines with the first pattern that matches sign.
+/// `keytable` and `signingtable` are OpenDKIM's files. A line of the KeyTable is `name domain:selector:/path`; the
+/// domain `%` means the author's domain. A line of the SigningTable is `pattern name`. If the path of the SigningTable
+/// begins with `refile:`, its patterns are addresses with `*`. All keys of the first pattern that matches sign the
+/// message.
 ///
-/// The plugin reads the keys when the server starts or restarts, before httpd changes its user. So they need be
-/// readable by root only. configtest warns if others can read them, and with `strict` on it refuses.
+/// The plugin reads the keys when the server starts or restarts, before httpd changes its user. So only root needs to
+/// be able to read them. configtest warns if other users can read them; with `strict` on, that is an error.
 ///
 /// ## Replies
 ///
-/// With `reject=yes`, `550 5.7.20 No passing DKIM signature found`, or 5.7.21 if a limit or a policy of this server
-/// is the reason.
+/// With `reject=yes`: `550 5.7.20 No passing DKIM signature found`. If a limit or a policy of this server is the
+/// reason: `550 5.7.21 No acceptable DKIM signature found`.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// qpsmtpd ignores the plugin's refusals, so `reject` is `no` here unless it is set. ADSP and DomainKeys policies are
-/// historic and are not looked up. qpsmtpd signs for the domain of the envelope sender, before it adds its own fields;
-/// here the domain of From counts. Header fields X-DKIM-Authentication are not added.
+/// qpsmtpd ignores the plugin's refusals, so `reject` is `no` here unless it is set. The plugin does not look up ADSP
+/// and DomainKeys policies, which are historic. qpsmtpd signs for the domain of the envelope sender, before it adds its
+/// own fields; this plugin signs for the domain of From. It does not add X-DKIM-Authentication fields.
 #include <smtpd/base/domain.h>
 #include <smtpd/base/text.h>
 #include <smtpd/mailauth/dkim.h>
@@ -171,7 +174,7 @@ private:
         return MessageStream::join(hook.transaction, to_be_signed);
     }
 
-    /// Whether the message is one of the site's own, which it may sign.
+    /// Whether the message comes from the site itself, so that it may sign it.
     static bool is_ours(const MessageHook& hook) {
         const Connection& client = hook.connection;
         if (client.is_relay_client() || client.is_authenticated()) return true;

@@ -1,79 +1,80 @@
-/// dmarc: test whether the author's domain stands behind the message, and do what that domain asks for if not.
+/// dmarc: test whether the author's domain authorized the message, and apply that domain's policy if it did not.
 ///
-/// DMARC (RFC 9989) is about the domain in the From field, which is what people see. A message passes if SPF or DKIM
-/// has passed for that domain, or for another domain of the same organization. Otherwise the domain's DMARC record says
-/// what it wants: nothing (`none`), `quarantine`, or `reject`.
+/// DMARC (RFC 9989) tests the domain in the From field, which is what readers see. A message passes if SPF or DKIM has
+/// passed for that domain, or for another domain of the same organization. Otherwise the policy in the domain's DMARC
+/// record applies: `none`, `quarantine`, or `reject`.
 ///
 /// The plugin decides at the data_post hook. It needs the results of `sender_permitted_from` (SPF) and `dkim`: load
-/// both, and `arc` if you use it, before this plugin. Relay clients are not judged.
+/// both, and `arc` if you use it, before this plugin. Relay clients are exempt.
 ///
 /// | the message | what happens |
 /// |---|---|
-/// | passes, or the domain has no record | it is accepted |
-/// | fails, and the policy is `none` | it is accepted |
-/// | fails, and the policy is `quarantine` | it is accepted and marked, see below; 3 points less karma |
-/// | fails, and the policy is `reject` | it is rejected, as `reject` and `reject_type` say; 3 points less karma |
-/// | the DNS does not answer | nobody knows; `onerror=tempfail` defers the message, otherwise it is accepted |
-/// | names no single author domain | nobody can tell whose it is; see `multiple_from` |
+/// | passes, or the domain has no record | the plugin accepts it |
+/// | fails, and the policy is `none` | the plugin accepts it |
+/// | fails, and the policy is `quarantine` | the plugin accepts and marks it, see below; it costs 3 points of karma |
+/// | fails, and the policy is `reject` | `reject` and `reject_type` decide; it costs 3 points of karma |
+/// | cannot be judged because the DNS does not answer | `onerror=tempfail` defers it, otherwise the plugin accepts it |
+/// | does not name exactly one author domain | `multiple_from` decides, see below |
 ///
-/// Whitelisted clients and senders get a result, but nothing follows from it.
+/// Messages of whitelisted clients and senders get a result, but the plugin neither marks nor rejects them.
 ///
 /// ## Quarantine
 ///
-/// A message in quarantine gets the header field `X-Quarantine: dmarc (policy of example.com)`, and the transaction the
-/// note `quarantine`. Have the program that delivers to mailboxes put such messages into a junk folder.
-/// queue/maildir does so with its option `junk`.
+/// The plugin adds the header field `X-Quarantine: dmarc (policy of example.com)` to a message in quarantine, and sets
+/// the transaction's note `quarantine`. Configure the program that delivers to mailboxes to put such messages into a
+/// junk folder. queue/maildir does so with its option `junk`.
 ///
 /// ## Mailing lists
 ///
-/// A mailing list that changes a message breaks the author's signature, and the list's own SPF and DKIM are not the
-/// author's. So a message may fail although its author sent it, and RFC 9989 5.4 says not to reject for the policy
-/// alone. A message counts as sent by a list if the domain in its List-Id field (RFC 2919) is one for which DKIM or SPF
-/// has passed, or is below one. `mailing_lists` says what happens to such a message if it fails and the policy is
-/// `reject`: `quarantine` (the default), `accept`, or `reject`.
+/// A mailing list that changes a message breaks the author's signature, and the list's own SPF and DKIM results are not
+/// for the author's domain. So a message may fail although its author sent it, and RFC 9989 5.4 says not to reject a
+/// message because of the policy alone. The plugin treats a message as sent by a list if DKIM or SPF has passed for the
+/// domain in its List-Id field (RFC 2919), or for a domain above it. `mailing_lists` says what happens to such a
+/// message if it fails and the policy is `reject`: `quarantine` (the default), `accept`, or `reject`.
 ///
-/// If a list seals what it has found out (ARC), and the plugin arc trusts all sealers since then (its option
-/// `trusted`), their results count: a message that has passed DMARC for this author at the oldest trusted sealer is
-/// accepted, whatever the policy.
+/// If a list seals its results (ARC), and the plugin arc trusts that sealer and all later sealers (its option
+/// `trusted`), the sealed results count: if the message passed DMARC for this author at the oldest trusted sealer, the
+/// plugin accepts it, regardless of the policy.
 ///
 /// ## Several authors
 ///
-/// DMARC knows one author domain. A message with several From fields, or with From addresses in several domains, is
-/// often an attempt to show a reader another author than the one that was tested. The plugin logs `multiple_from`, and
-/// the result is permerror. With `multiple_from=reject` the message is rejected; so is one whose From field is
-/// missing, malformed, or without a domain.
+/// DMARC needs exactly one author domain. A message with several From fields, or with From addresses in several
+/// domains, is often an attempt to show the reader a different author than the one that was tested. The plugin logs
+/// `multiple_from`, and the result is permerror. With `multiple_from=reject`, it rejects such a message, and also a
+/// message with a From field that is missing, malformed, or without a domain.
 ///
 /// ## RFC 7489
 ///
-/// `rfc=7489` applies the rules of the first DMARC, with the list of public suffixes of the system or of the file that
-/// `psl` names. It needs a mod_smtpd that was built with libpsl. The differences: the organizational domain comes from
-/// that list and not from the DNS; the tags np, psd and t are unknown; pct applies the policy to a part of the
-/// messages; several records are none.
+/// `rfc=7489` applies the rules of the old DMARC, with the list of public suffixes of the system, or of the file that
+/// `psl` names. This requires a mod_smtpd that was built with libpsl. The differences: the organizational domain comes
+/// from that list, not from the DNS. The tags np, psd and t are ignored. The tag pct limits the policy to a percentage
+/// of the messages. If a name has several records, none of them counts.
 ///
 /// ## Reports
 ///
-/// With `reporting=on`, the plugin remembers what came of messages in a database in the folder `report_dir`, by default
-/// /var/lib/smtpd/dmarc (the folder that configure's --with-statedir names, and in it dmarc), and the
-/// command smtpd-dmarc-report(1) makes aggregate reports (RFC 9990) of it, once a day. Domains use these reports to
-/// find out who sends mail in their name. Reports are off unless you switch them on, because spammers publish other
-/// people's addresses for reports; smtpd-dmarc-report says what it does against that.
+/// With `reporting=on`, the plugin stores the results of messages in a database in the folder `report_dir`, by default
+/// /var/lib/smtpd/dmarc (the folder `dmarc` in configure's --with-statedir). Once a day, the command
+/// smtpd-dmarc-report(1) makes aggregate reports (RFC 9990) from it. Domain owners use these reports to find out who
+/// sends mail in their name. Reports are off by default, because spammers publish other people's addresses for reports;
+/// the manual page of smtpd-dmarc-report describes what the command does against that.
 ///
-/// A thread of its own writes the database, so no client waits for it. If the disk is full, reports lack some messages,
-/// and mail is accepted as always. These messages do not count: those of relay clients and of naughty clients, those
-/// that another plugin has refused, bounces, and reports.
+/// A separate thread writes to the database, so no client waits for it. If the disk is full, reports lack some
+/// messages, but the server still accepts mail. The database leaves out these messages: those of relay clients and of
+/// naughty clients, those that another plugin has refused, bounces, and reports.
 ///
 /// ## Authentication-Results
 ///
-/// The plugin adds one entry of the method `dmarc`, with header.from, and policy.dmarc if there is a record. Later
-/// plugins find it, and the notes `dmarc_result` and `reject_dmarc`.
+/// The plugin adds one entry of the method `dmarc`, with header.from, and with policy.dmarc if there is a record. Later
+/// plugins can use it, and the notes `dmarc_result` and `reject_dmarc`.
 ///
 ///     dmarc=fail (p=reject dis=reject) header.from=example.com policy.dmarc=reject
 ///
 /// ## Replies
 ///
-/// `550 5.7.1 Rejected by the DMARC policy of example.com`; 5.7.26 if SPF and DKIM were both there and both failed
-/// (RFC 7372). `550 5.7.1 DMARC needs a From field with one domain` (`multiple_from=reject`). With `reject_type=temp`,
-/// 450 and 4.7.1. `451 4.7.1 The DMARC policy of example.com cannot be looked up now` (`onerror=tempfail`).
+/// If the policy is `reject`, the reply is `550 5.7.1 Rejected by the DMARC policy of example.com`, with 5.7.26 instead
+/// if both SPF and DKIM failed (RFC 7372). With `multiple_from=reject`: `550 5.7.1 DMARC needs a From field with one
+/// domain`. With `reject_type=temp`, the codes are 450 and 4.7.1. With `onerror=tempfail`, if the DNS does not answer:
+/// `451 4.7.1 The DMARC policy of example.com cannot be looked up now`.
 ///
 /// ## Example
 ///
@@ -83,8 +84,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Quarantine is not rejection. The rules are those of RFC 9989 unless you set `rfc=7489`. Refusals take effect, with
-/// code 550. Several From fields are noticed. `reject_type` has more words.
+/// The plugin does not reject messages in quarantine. It uses the rules of RFC 9989 unless you set `rfc=7489`. Refusals
+/// take effect, with code 550. It detects several From fields. `reject_type` accepts more words.
 #include <smtpd/base/domain.h>
 #include <smtpd/base/files.h>
 #include <smtpd/base/text.h>
@@ -128,7 +129,7 @@ bool any(const std::vector<DmarcIdentifier>& identifiers, std::string_view resul
                        [&](const DmarcIdentifier& one) { return one.result == result; });
 }
 
-/// The domain in "A list <list.example.com>" (RFC 2919), as ascii_domain() has it; "" if there is none.
+/// The domain in "A list <list.example.com>" (RFC 2919), in the form of ascii_domain(); "" if there is none.
 std::string list_domain(const Headers& headers) {
     const auto field = headers.get("List-Id");
     if (!field) return {};
@@ -142,7 +143,7 @@ bool is_below(std::string_view domain, std::string_view parent) {
            (domain.size() == parent.size() || domain[domain.size() - parent.size() - 1] == '.');
 }
 
-/// Whether SPF or DKIM says that the list is what it says.
+/// Whether SPF or DKIM has passed for the domain of the list in List-Id.
 bool is_from_list(const Headers& headers, const mailauth::DmarcMessage& message) {
     const std::string list = list_domain(headers);
     if (list.empty()) return false;
@@ -153,7 +154,7 @@ bool is_from_list(const Headers& headers, const mailauth::DmarcMessage& message)
            std::any_of(message.dkim.begin(), message.dkim.end(), vouches);
 }
 
-/// The sealer that arc trusts, with all behind it, and that saw the message pass for this author; "" if there is none.
+/// The oldest trusted sealer, if the message passed DMARC for this author there; otherwise "".
 std::string vouching_sealer(const Notes& all, const std::string& author) {
     const auto* const chain = all.find(notes::arc);
     const auto* const trusted = all.find(notes::arc_trusted);
@@ -174,7 +175,7 @@ std::string word(DmarcPolicy policy) { return std::string(dmarc_policy_name(poli
 
 // --- reports
 
-/// Writes events to the database: what came together, in one change. The only one that uses the database.
+/// Writes events to the database; events that arrive together share a transaction. Only this object uses the database.
 class EventWriter final : public LogQueue::Writer {
 public:
     EventWriter(std::string folder, std::string instance, LogSink& log)
@@ -191,7 +192,7 @@ public:
         return true;
     }
 
-    /// Ends the change, so that other processes can make theirs.
+    /// Commits the transaction, so that other processes can write.
     void idle() override {
         added_ = 0;
         if (!history_) return;
@@ -212,10 +213,11 @@ private:
         return {};
     }
 
-    /// The event is lost. True: its line is not for the log.
+    /// Logs that the event is lost, at most once a minute. Returns true, so that the queue does not log the event's
+    /// line.
     bool report(const Error& error) {
         added_ = 0;
-        history_.reset();  // it may be another disk, or another file, by the time of the next one
+        history_.reset();  // the next event opens the file again; the disk or the file may have changed
         const auto now = std::chrono::steady_clock::now();
         if (last_report_ && now - *last_report_ < between_reports) return true;
         last_report_ = now;
@@ -233,12 +235,12 @@ private:
     const std::string instance_;
     LogSink& log_;
     std::optional<DmarcHistory> history_;
-    unsigned added_ = 0;  ///< in the change that has begun
+    unsigned added_ = 0;  ///< events in the current transaction
     std::chrono::steady_clock::time_point change_began_{};
     std::optional<std::chrono::steady_clock::time_point> last_report_;
 };
 
-/// "dkim DOMAIN SELECTOR RESULT" and "spf DOMAIN RESULT", as DmarcEvent has them.
+/// Makes the text for DmarcEvent::results.
 std::string results_for_report(const ResultsView& results) {
     constexpr std::size_t most = 120;
     const auto word = [](const std::string* text) {
@@ -263,7 +265,7 @@ std::string results_for_report(const ResultsView& results) {
     return out;
 }
 
-/// A report about DMARC, which must not lead to another report.
+/// Whether the message is a DMARC report or a bounce: reporting it could start a loop.
 bool is_report(const MessageHook& hook) {
     const auto subject = hook.message().headers().get("Subject");
     constexpr std::string_view begin = "report domain:";
@@ -277,7 +279,7 @@ const NoteKey<DmarcEvent> event_note{"dmarc.event"};
 
 class Dmarc final : public PolicyPlugin {
 public:
-    /// Whitelisted clients get a result as well.
+    /// Whitelisted clients get a result too.
     static constexpr PolicyDefaults policy_defaults{
         .reject_type = Verdict::deny, .karma_fail = -3, .exempts_immune = false};
     static constexpr bool reads_body = false;
@@ -321,7 +323,7 @@ public:
             setup.error(
                 "psl is of no use with rfc=9989, which needs no list of public suffixes: remove it, or write "
                 "rfc=7489");
-        // The results of DKIM are not there yet; but these questions leave together with DKIM's.
+        // The results of DKIM are not there yet, but these questions can be sent together with DKIM's.
         setup.hooks.data_post_headers
             .ask([this](const DataPostHook& hook, Questions& questions) {
                 const AuthorDomain author = author_of(hook);
@@ -348,10 +350,10 @@ public:
     }
 
 private:
-    /// What the message's failure leads to here, and why that is not what the policy asks for.
+    /// What the plugin does with a failed message, and why that differs from the policy.
     struct Disposition {
         DmarcPolicy policy = DmarcPolicy::none;
-        std::string override{};     ///< for people
+        std::string override{};     ///< for human readers
         std::string_view reason{};  ///< in the words of RFC 9990
     };
 
@@ -391,7 +393,7 @@ private:
         setup.hooks.reset_transaction.observe([this](const MessageHook& hook) { remember_rejected(hook); });
     }
 
-    /// What a report will say, if the message is accepted, or rejected because of this.
+    /// Stores the event for a report, in case the message is accepted, or is rejected because of DMARC.
     void note_event(DataPostHook& hook, const DmarcResult& result, const Disposition& disposition) const {
         const bool is_judged = result.outcome == DmarcOutcome::pass || result.outcome == DmarcOutcome::fail;
         if (!queue_ || !is_judged || result.record->rua.empty() || is_report(hook)) return;
@@ -440,7 +442,7 @@ private:
     void add(const MessageHook& hook, const DmarcEvent& event) {
         const std::string text = event.to_line();
         LogLine line;
-        line.level = LogLevel::warning;  // a lower one would go to the server's log if the queue has stopped
+        line.level = LogLevel::warning;  // at a lower level, a stopped queue would log the line
         line.text = text;
         queue_->add(hook.clock().wall(), line);
         hook.transaction.notes().remove(event_note);
@@ -466,7 +468,7 @@ private:
         settings.sample = random_percent();
         mailauth::AnswerLookups lookups(answers);
         const auto result = mailauth::evaluate_dmarc(message, settings, lookups);
-        if (!result) return error("no result");  // cannot be: every answer is there, or has timed out
+        if (!result) return error("no result");  // cannot happen: every answer is there or has timed out
         return settle(hook, message, *result);
     }
 
@@ -553,9 +555,9 @@ private:
     const Options options_;
     std::shared_ptr<const mailauth::PublicSuffixes> suffixes_;
     mailauth::DmarcSettings settings_;
-    bool is_enforcing_ = false;  ///< a rejection is one at once
+    bool is_enforcing_ = false;  ///< reject=yes: a failure rejects the message at once
     std::unique_ptr<EventWriter> writer_;
-    std::unique_ptr<LogQueue> queue_;  // behind its writer
+    std::unique_ptr<LogQueue> queue_;  // declared after its writer
 };
 
 }  // namespace smtpd::plugins

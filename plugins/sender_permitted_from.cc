@@ -1,13 +1,14 @@
 /// sender_permitted_from: test with SPF whether the client may send for the sender's domain (RFC 7208).
 ///
-/// A domain publishes in the DNS which hosts send its mail. At the mail hook the plugin compares the client's address
-/// with the record of the sender's domain. The null sender has the domain that the client gave with EHLO. The plugin
-/// only reports, unless `reject` is set: forwarded mail fails SPF, and DMARC judges it better, because DKIM can make up
-/// for it.
+/// A domain publishes in the DNS which hosts may send its mail (its SPF record). At the mail hook, the plugin compares
+/// the client's address with the SPF record of the sender's domain. For the null sender, it uses the domain that the
+/// client gave with EHLO. Unless `reject` is set, the plugin only reports the result: forwarded mail fails SPF, and
+/// dmarc judges it better because it also takes DKIM into account.
 ///
 /// ## What is refused
 ///
-/// `reject` is a number, as in qpsmtpd. `reject=naughty` keeps the refusal of a `fail` for the plugin naughty.
+/// `reject` is a number, as in qpsmtpd; the table shows what each number refuses. With `reject=naughty`, a `fail` does
+/// not reject the sender at once; the plugin naughty rejects the client later.
 ///
 /// | result | meaning | 0, 1 | 2 | 3 | 4 | 5 | 6 |
 /// |---|---|---|---|---|---|---|---|
@@ -19,32 +20,34 @@
 /// | `permerror` | the record is wrong | | | | 4xx | 4xx | 5xx |
 /// | `temperror` | the DNS gave no answer | | 4xx | 4xx | 4xx | 4xx | 4xx |
 ///
-/// A pass adds a point of karma; a fail or a softfail costs one. `onerror` changes the row `temperror`. Clients that
-/// may relay and whitelisted clients are not tested.
+/// A `pass` adds a point of karma; a `fail` or a `softfail` costs one. `onerror` overrides the row `temperror`. Clients
+/// that may relay and whitelisted clients are exempt.
 ///
-/// Without `reject`, the number in the control file `spfbehavior` counts, which is read when the server starts. Without
-/// the file, it is 0. If `reject` is 3 or more while dmarc is loaded, `apachectl configtest` warns: mail that DMARC
-/// would accept because of its DKIM signature is refused before its signature can be seen. `rejects_alone=yes` says
-/// that this is intended.
+/// Without `reject`, the plugin uses the number in the control file `spfbehavior`, which it reads when the server
+/// starts. Without the file, the number is 0. If `reject` is 3 or more and dmarc is loaded, `apachectl configtest`
+/// warns: SPF then rejects mail before dmarc sees the DKIM signature for which it would accept the message. If that is
+/// intended, set `rejects_alone=yes`.
 ///
-/// With `no_dmarc_policy`, the plugin refuses at data_post what fails SPF if dmarc found that the author's domain has
-/// no DMARC record: 1 refuses `fail`, 2 also `softfail`, 3 also `neutral`, 4 also `none` and `permerror`.
+/// With `no_dmarc_policy`, the plugin also rejects messages at data_post that fail SPF, if dmarc found that the
+/// author's domain has no DMARC record: 1 rejects `fail`, 2 also `softfail`, 3 also `neutral`, 4 also `none` and
+/// `permerror`.
 ///
 /// ## HELO
 ///
-/// With `helo=yes`, the plugin also tests the name that the client gave with EHLO. If that gives `fail` or `softfail`,
-/// it counts like the same result for the sender.
+/// With `helo=yes`, the plugin also tests the name that the client gave with EHLO. If the result is `fail` or
+/// `softfail`, and worse than the result for the sender, it counts instead of the sender's result.
 ///
 /// ## Header fields
 ///
-/// The plugin adds an entry of the method `spf` to Authentication-Results, with the sender's domain as `smtp.mailfrom`,
-/// and one with `smtp.helo` if it has tested the name in EHLO. A field Received-SPF for each test stands above
-/// Received, unless `received_spf=no`.
+/// The plugin adds an entry of the method `spf` to Authentication-Results, with the sender's domain as `smtp.mailfrom`.
+/// If it has tested the name in EHLO, it adds another entry with `smtp.helo`. For each test, it adds a Received-SPF
+/// field above Received, unless `received_spf=no`.
 ///
 /// ## Replies
 ///
-/// `550 5.7.23 SPF fail: example.com does not let 192.0.2.1 send its mail`, with the domain's own explanation behind
-/// it, if there is one. A wrong record gives 5.7.24, and a DNS that does not answer `451 4.4.3` (RFC 7372).
+/// `550 5.7.23 SPF fail: example.com does not let 192.0.2.1 send its mail`, followed by the domain's own explanation if
+/// it has one. If the record is wrong, the code is 5.7.24. If the DNS does not answer, the reply is `451 4.4.3` (RFC
+/// 7372).
 ///
 /// ## Notes
 ///
@@ -55,12 +58,13 @@
 ///     SmtpPlugin sender_permitted_from
 ///     SmtpPlugin sender_permitted_from reject=3 helo=yes
 ///
-/// The name `spf` is understood as well.
+/// The plugin is also available under the name `spf`.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `reject`, `no_dmarc_policy`, `spfbehavior` and `spf_deny` work. In qpsmtpd a `temperror` counts as a permerror; here
-/// it has the row that qpsmtpd documents. The null sender is tested. Records of version 2 (Sender ID) do not count.
+/// `reject`, `no_dmarc_policy`, `spfbehavior` and `spf_deny` work as in qpsmtpd. In qpsmtpd, a `temperror` counts as a
+/// permerror; here the row of the table applies, as qpsmtpd documents. The null sender is tested. Records of version 2
+/// (Sender ID) are ignored.
 #include <smtpd/base/domain.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/mailauth/spf.h>
@@ -182,7 +186,7 @@ private:
 
     // --- MAIL
 
-    /// The sender first.
+    /// The requests to evaluate; the sender comes first.
     std::vector<SpfRequest> requests(const MailHook& hook) const {
         const auto& connection = hook.connection;
         std::vector<SpfRequest> out{
@@ -216,7 +220,7 @@ private:
         return finding;
     }
 
-    /// The name in EHLO counts if it failed and the sender did not, or less.
+    /// The test that decides: the one of EHLO if its result is worse than the sender's, otherwise the sender's.
     const Tested& deciding(const std::vector<Tested>& tests) const {
         const Tested& sender = tests.front();
         const auto badness = [](const Tested& test) {
@@ -225,7 +229,8 @@ private:
         return badness(tests.back()) > badness(sender) ? tests.back() : sender;
     }
 
-    /// The table: nothing if the result is not refused, otherwise whether it is only deferred.
+    /// The table of the manual. Returns std::nullopt if the result is not refused, true if it is deferred, false if it
+    /// is rejected.
     std::optional<bool> refusal(SpfResult result) const {
         const auto from = [&](int soft, int hard) -> std::optional<bool> {
             if (level_ >= hard) return false;
@@ -249,7 +254,7 @@ private:
         const auto refused = refusal(result);
         if (refused) return failed(test).soft(*refused).karma(is_failure(result) ? -1 : 0);
         if (!is_failure(result)) return skip("{}", reason(test));
-        // What the table tolerates costs its point all the same.
+        // A failure that the table tolerates also costs a point of karma.
         return is_tolerant_ ? failed(test) : skip("{}, tolerated", reason(test)).karma(-1);
     }
 
@@ -272,7 +277,7 @@ private:
             .reply(reply_text(test));
     }
 
-    /// What the client is told. The explanation is foreign text, so it is said whose it is (RFC 7208 6.2).
+    /// The reply. The explanation is untrusted text, so the reply says which domain it comes from (RFC 7208 6.2).
     static std::string reply_text(const Tested& test) {
         constexpr std::size_t longest_explanation = 300;
         const auto& [request, outcome] = test;
@@ -295,7 +300,7 @@ private:
 
     // --- the message
 
-    /// The first test's field is the topmost.
+    /// The field of the first test ends up on top.
     void add_fields(const DataPostHook& hook) const {
         const auto* tests = hook.transaction.notes().find(spf_tests);
         if (!tests) return;
@@ -303,7 +308,7 @@ private:
             hook.message().headers().prepend("Received-SPF", received_spf(test->request, test->outcome, receiver_));
     }
 
-    /// Mail that DMARC says nothing about.
+    /// Judges mail for which there is no DMARC record.
     Finding judge_late(const DataPostHook& hook) const {
         const auto* tests = hook.transaction.notes().find(spf_tests);
         const auto* dmarc = hook.results().find("dmarc");
@@ -324,7 +329,7 @@ private:
     const std::string receiver_;
     const mailauth::SpfEvaluator spf_;
     int level_ = 0;
-    bool is_tolerant_ = true;  ///< nothing is ever refused
+    bool is_tolerant_ = true;  ///< the plugin refuses nothing
 };
 
 }  // namespace smtpd::plugins

@@ -1,7 +1,7 @@
 /// srs.h: the Sender Rewriting Scheme. A forwarder replaces the sender address with one in its own domain, so that the
 /// message passes SPF, and recognizes that address when a bounce comes back. Compatible with libsrs2 and postsrsd.
 ///
-///     a@b.example, at us.example     ->  SRS0=HASH=DAY=b.example=a@us.example
+///     a@b.example, at us.example  ->  SRS0=HASH=DAY=b.example=a@us.example
 ///     the above, at next.example  ->  SRS1=HASH=us.example==HASH=DAY=b.example=a@next.example
 ///
 /// HASH is the beginning of the base64 HMAC-SHA1 of the text after it, in lower case. So nobody else can make an
