@@ -1,4 +1,4 @@
-/// auth_ar_parse.cc: smtpd-auth ar-parse: what a field Authentication-Results says.
+/// auth_ar_parse.cc: smtpd-auth ar-parse: parses an Authentication-Results field.
 #include "support/strings.h"
 #include "tools/auth_command.h"
 
@@ -9,7 +9,7 @@ namespace {
 
 using mailauth::AuthenticationResultsField;
 
-/// A whole field, or its value alone. What follows the field in a header is left out.
+/// The value of a field. The input is a whole field or only its value; further header lines after it are ignored.
 std::string value_of(std::string text) {
     for (const std::string_view name : {"authentication-results:", "original-authentication-results:"})
         if (support::starts_with_folded(text, name)) text.erase(0, name.size());

@@ -1,4 +1,4 @@
-/// auth_arc.cc: smtpd-auth arc and arc-seal: the chain of a message, validated and continued.
+/// auth_arc.cc: smtpd-auth arc and arc-seal: validate and seal the ARC chain of a message.
 #include "tools/auth_message.h"
 
 #include <smtpd/base/domain.h>

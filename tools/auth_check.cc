@@ -1,4 +1,5 @@
-/// auth_check.cc: smtpd-auth check: SPF, DKIM, ARC and DMARC of one message, as the plugins would write them into it.
+/// auth_check.cc: smtpd-auth check: tests one message with SPF, DKIM, ARC and DMARC, and prints the fields that the
+/// plugins would add.
 #include "engine/authentication_results.h"
 #include "tools/auth_message.h"
 #include "tools/auth_spf_request.h"
@@ -17,7 +18,7 @@
 namespace smtpd::tools {
 namespace {
 
-/// What the tests found out, in the order in which the plugins run.
+/// Runs the tests in the order of the plugins, and collects their results.
 class Check {
 public:
     explicit Check(AuthCall& call)

@@ -1,4 +1,4 @@
-/// auth_command.cc: the options of smtpd-auth, and where its answers come from.
+/// auth_command.cc: reads the options of smtpd-auth, and creates the source of its DNS answers.
 #include "tools/auth_command.h"
 
 #include "net/cares_resolver.h"

@@ -1,6 +1,6 @@
-/// auth_command.h: what the subcommands of smtpd-auth have in common: their options, their DNS, their output.
+/// auth_command.h: the common parts of smtpd-auth's subcommands: options, DNS, output.
 ///
-/// A subcommand is a file tools/auth_NAME.cc with a function that gives its Subcommand; the table in smtpd_auth.cc
+/// A subcommand is a file tools/auth_NAME.cc with a function that returns its Subcommand; the table in smtpd_auth.cc
 /// names that function. Its run() reads the options, evaluates with AuthCall::evaluate() and prints one line of JSON:
 ///
 ///     int run(AuthCall& call) {
@@ -27,14 +27,14 @@
 
 namespace smtpd::tools {
 
-// Exit statuses, as sysexits.h has them. A result is 0, whatever it is.
+// Exit statuses, as in sysexits.h. If there is a result, the status is 0, even if the result is a failure.
 constexpr int usage_error = 64;
-constexpr int data_error = 65;      ///< a file is not what it should be
+constexpr int data_error = 65;      ///< a file has invalid content
 constexpr int no_input = 66;        ///< a file cannot be read
 constexpr int software_error = 70;  ///< anything else
 constexpr int output_error = 74;    ///< the result cannot be written
 
-/// Ends the command with that complaint and status.
+/// Ends the command with this message and status.
 struct AuthError : std::runtime_error {
     AuthError(const std::string& what, int with_status) : std::runtime_error(what), status(with_status) {}
     int status;
@@ -42,7 +42,8 @@ struct AuthError : std::runtime_error {
 
 struct AuthOption {
     std::string_view name;     ///< "--ip"
-    std::string_view value{};  ///< what its value is called in the help: "ADDRESS"; "" for an option without one
+    std::string_view value{};  ///< the placeholder for its value in the help: "ADDRESS"; "" for an option without a
+                               ///< value
     enum class Use { optional, needed, repeated } use = Use::optional;
     std::string_view help{};
 };
@@ -59,14 +60,14 @@ struct Subcommand {
     int (*run)(AuthCall&);
 };
 
-/// One call: the values of its options, and the words that are none.
+/// One call: the values of its options, and its other arguments.
 class AuthCall {
 public:
     AuthCall(const Subcommand& command, std::vector<std::string> arguments);
 
     const std::vector<std::string>& words() const noexcept { return words_; }
     bool has(std::string_view option) const { return values_.contains(option); }
-    /// The value of an option, or `otherwise` without it. The last one counts if it is given several times.
+    /// The value of an option, or `otherwise` if it is not given. If it is given several times, the last value counts.
     std::string value(std::string_view option, std::string_view otherwise = {}) const;
     /// All values of an option.
     std::vector<std::string> values(std::string_view option) const;
@@ -74,19 +75,19 @@ public:
     std::uint64_t number(std::string_view option, std::uint64_t otherwise, std::uint64_t least,
                          std::uint64_t most) const;
 
-    /// --now, or the time.
+    /// The time of --now, otherwise the current time.
     WallTime now() const;
 
-    /// Calls `evaluate`, which takes mailauth::Lookups& and gives a std::optional, until it has a result, and answers
-    /// its questions in between. When --timeout has passed, what is missing has timed out.
+    /// Calls `evaluate`, which takes mailauth::Lookups& and returns a std::optional, until it returns a result, and
+    /// answers its questions in between. After --timeout, missing answers count as timed out.
     template <class F>
     auto evaluate(F evaluate) {
         return dns().run(evaluate);
     }
-    /// The same for several evaluations that share their answers.
+    /// The evaluation itself, for several calls that share their answers.
     Evaluation& dns();
 
-    /// Prints an object on one line.
+    /// Prints a JSON object on one line.
     template <class F>
     void print(F members) const {
         dry_run::JsonWriter json;
@@ -94,7 +95,7 @@ public:
         say(json.str());
     }
 
-    /// The whole of standard input. Throws AuthError.
+    /// Reads all of standard input. Throws AuthError.
     static std::string read_input();
 
 private:
@@ -104,7 +105,7 @@ private:
     std::optional<Evaluation> dns_;
 };
 
-/// A file. Throws AuthError if it cannot be read.
+/// Reads a file. Throws AuthError if it cannot be read.
 std::string read_whole_file(const std::string& name);
 
 Subcommand ar_parse_subcommand();

@@ -1,4 +1,4 @@
-/// auth_dkim.cc: smtpd-auth dkim and dkim-sign: signatures of a message, verified and made.
+/// auth_dkim.cc: smtpd-auth dkim and dkim-sign: verify and make the DKIM signatures of a message.
 #include "tools/auth_message.h"
 
 #include <smtpd/base/domain.h>
@@ -49,7 +49,8 @@ Canonicalization form_of(const std::string& word) {
                     usage_error);
 }
 
-/// "relaxed/simple", "r/s"; one word is the form of the header, as in c= (RFC 6376 3.5).
+/// Reads "relaxed/simple" or "r/s". A single word is the form of the header; the body is simple then, as in c= (RFC
+/// 6376 3.5).
 std::pair<Canonicalization, Canonicalization> forms_of(const std::string& text) {
     const auto slash = text.find('/');
     return {form_of(text.substr(0, slash)),

@@ -1,5 +1,4 @@
-/// auth_dmarc.cc: smtpd-auth dmarc and smtpd-auth orgdomain: what a domain's policy says about a message, and whose the
-/// domain is.
+/// auth_dmarc.cc: smtpd-auth dmarc and orgdomain: evaluate DMARC, and find the organizational domain of a name.
 #include "tools/auth_command.h"
 
 #include <smtpd/base/domain.h>
@@ -16,7 +15,7 @@ namespace {
 using mailauth::DmarcIdentifier;
 using mailauth::DmarcRfc;
 
-/// --rfc, --psl and --sample.
+/// The settings from --rfc, --psl and --sample.
 struct Rules {
     mailauth::DmarcSettings settings;
     std::shared_ptr<const mailauth::PublicSuffixes> suffixes;
@@ -38,7 +37,8 @@ Rules rules_of(const AuthCall& call) {
     return rules;
 }
 
-/// "example.com:pass". A third part says what SPF tested: "helo" does not count for DMARC.
+/// Reads "example.com:pass". A third part says what SPF tested; returns std::nullopt for "helo", which does not count
+/// for DMARC.
 std::optional<DmarcIdentifier> identifier_of(std::string text) {
     const std::string given = text;
     bool is_helo = false;
@@ -63,7 +63,7 @@ std::vector<DmarcIdentifier> identifiers_of(const std::vector<std::string>& text
     return out;
 }
 
-/// The one domain; "" if there is none, or several.
+/// The author's domain; "" if there is none, or if there are several.
 std::string author_of(const std::vector<std::string>& domains) {
     std::string author;
     for (const auto& domain : domains) {
@@ -104,7 +104,7 @@ void print(const AuthCall& call, const mailauth::DmarcResult& result) {
     });
 }
 
-/// `--from a b` and `--dkim a:pass b:pass` are understood as well: the words behind an option's own.
+/// Also accepts `--from a b` and `--dkim a:pass b:pass`: further words after an option's value.
 int run(AuthCall& call) {
     const Rules rules = rules_of(call);
     std::vector<std::string> from = call.values("--from"), dkim = call.values("--dkim");

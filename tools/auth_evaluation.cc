@@ -1,4 +1,4 @@
-/// auth_evaluation.cc: rounds of questions and answers.
+/// auth_evaluation.cc: runs the rounds of questions and answers.
 #include "tools/auth_evaluation.h"
 
 #include <condition_variable>

@@ -1,4 +1,4 @@
-/// auth_evaluation.h: drives an evaluation of mail authentication to its end, with a resolver or with a zone.
+/// auth_evaluation.h: runs an evaluation of mail authentication until it has a result, with a resolver or with a zone.
 #pragma once
 
 #include "net/resolver.h"
@@ -17,17 +17,17 @@
 
 namespace smtpd::tools {
 
-/// Keeps its answers, so that evaluations of one call share them. For one thread.
+/// Keeps the answers, so that the evaluations of one call share them. For use by one thread.
 class Evaluation final : public mailauth::Lookups {
 public:
-    /// A question that the zone never answers times out at once.
+    /// A question that the zone never answers (TIMEOUT) times out at once.
     explicit Evaluation(net::ZoneResolver zone);
-    /// What has not been answered that long after the construction has timed out.
+    /// Answers that are missing when `timeout` has passed since construction count as timed out.
     Evaluation(std::shared_ptr<net::Resolver> resolver, std::chrono::milliseconds timeout);
 
     const DnsAnswer& dns(DnsType type, std::string_view name) override;
 
-    /// Calls `evaluate` until it has a result, and gets the answers to its questions in between.
+    /// Calls `evaluate` until it returns a result, and gets the answers to its questions in between.
     template <class F>
     auto run(F evaluate) {
         for (;;) {

@@ -37,7 +37,7 @@ std::optional<std::string> text_of(const json_t* value) {
     return std::string(json_string_value(value), json_string_length(value));
 }
 
-/// A string, or the strings of a list, in one.
+/// A string, or the joined strings of a list.
 std::optional<std::string> joined(const json_t* value) {
     if (!json_is_array(value)) return text_of(value);
     std::string out;
@@ -49,7 +49,7 @@ std::optional<std::string> joined(const json_t* value) {
     return out;
 }
 
-/// JSON has characters where the DNS has octets: those up to U+00FF stand for one octet each in the data of TXT.
+/// JSON text consists of characters, DNS text of octets. In TXT data, each character up to U+00FF stands for one octet.
 std::string octets_of(const std::string& text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -74,7 +74,7 @@ std::optional<DnsType> type_of(std::string_view word) {
     return std::nullopt;
 }
 
-/// The data of one record; false where they are none. A name that nobody could ask for makes no record.
+/// Reads the data of one record; false if they are not valid. A name that cannot be asked for makes no record.
 bool read_data(DnsType type, const json_t* value, DnsRecords& records) {
     switch (type) {
         case DnsType::a:
@@ -117,7 +117,7 @@ Trouble trouble_of(const std::string& word) {
                                            : Trouble::none;
 }
 
-/// Whether a record of type SPF stands for one of type TXT.
+/// Whether records of type SPF stand for TXT: there is no TXT entry.
 bool stands_for_txt(const json_t* entries) {
     for (std::size_t i = 0; i < json_array_size(entries); ++i)
         if (json_object_get(json_array_get(entries, i), "TXT") != nullptr) return false;

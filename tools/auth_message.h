@@ -1,5 +1,5 @@
-/// auth_message.h: what the subcommands of smtpd-auth about messages have in common: the message, read and hashed, and
-/// the keys to sign with.
+/// auth_message.h: the common parts of the smtpd-auth subcommands that take a message: they read and hash the message,
+/// and read the keys for signing.
 #pragma once
 
 #include "tools/auth_command.h"
@@ -14,16 +14,17 @@
 
 namespace smtpd::tools {
 
-/// The message on standard input, with CRLF. One that has no CRLF at all has the line ends of a file (RFC 6376 5.3).
+/// Reads the message on standard input, with CRLF. If the message has no CRLF at all, its line ends are converted (RFC
+/// 6376 5.3).
 std::string read_message();
-/// The same as signatures see it.
+/// Parses a message for DKIM and ARC.
 std::unique_ptr<mailauth::MessageReader> read_message(const std::string& message);
-/// The body of a message, hashed in that form.
+/// Hashes the body of a message in this form.
 mailauth::BodyHasher hashed_body(std::string_view message, mailauth::Canonicalization form,
                                  std::optional<std::uint64_t> limit = std::nullopt);
-/// A key in PEM. Throws AuthError.
+/// Reads a key in PEM. Throws AuthError.
 mailauth::PrivateKey read_key(const std::string& file);
-/// The pieces between colons; none of "".
+/// Splits a list at colons; "" gives an empty list.
 std::vector<std::string> names_of(const std::string& list);
 
 }  // namespace smtpd::tools

@@ -1,4 +1,4 @@
-/// auth_spf.cc: smtpd-auth spf: may this client send for that sender?
+/// auth_spf.cc: smtpd-auth spf: tests with SPF whether a client may send for a sender.
 #include "tools/auth_spf_request.h"
 
 #include <smtpd/base/format.h>
@@ -10,7 +10,7 @@ namespace {
 
 using mailauth::SpfRequest;
 
-/// "<a@b>", "\"a b\"@c", "@c", "c", "". A domain that no mail server would take is checked all the same.
+/// Reads a sender: "<a@b>", "\"a b\"@c", "@c", "c" or "". Even a domain that no mail server would accept is tested.
 SpfRequest request_for(const IpAddress& client, const std::string& helo, std::string sender) {
     if (sender.starts_with('<') && sender.ends_with('>')) sender = sender.substr(1, sender.size() - 2);
     if (sender.starts_with('"'))

@@ -1,4 +1,4 @@
-/// auth_spf_request.h: the options of smtpd-auth that say what SPF is asked.
+/// auth_spf_request.h: makes an SPF request from the options of smtpd-auth.
 #pragma once
 
 #include "tools/auth_command.h"
@@ -7,7 +7,7 @@
 
 namespace smtpd::tools {
 
-/// What --ip, --helo and --mail-from say; without --mail-from, HELO is checked. Throws AuthError.
+/// The request for --ip, --helo and --mail-from. Without --mail-from, HELO is tested. Throws AuthError.
 mailauth::SpfRequest spf_request(const AuthCall& call);
 
 }  // namespace smtpd::tools

@@ -1,4 +1,4 @@
-/// auth_srs.cc: smtpd-auth srs: rewrites an address as a forwarder does, and back.
+/// auth_srs.cc: smtpd-auth srs: rewrites an address as a forwarder does, and reverses it.
 #include "mailauth/srs.h"
 #include "support/strings.h"
 #include "tools/auth_command.h"

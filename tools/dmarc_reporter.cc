@@ -30,7 +30,7 @@ mailauth::DmarcPolicy policy_of(std::string_view word) {
                                   : mailauth::DmarcPolicy::none;
 }
 
-/// "dkim DOMAIN SELECTOR RESULT;spf DOMAIN RESULT;"
+/// Reads DmarcEvent::results: "dkim DOMAIN SELECTOR RESULT;spf DOMAIN RESULT;".
 void read_results(std::string_view results, DmarcReportRow& row) {
     for (const auto one : support::split(results, ';')) {
         const auto words = support::split_words(one);
@@ -57,7 +57,7 @@ DmarcReportRow row_of(const DmarcEvent& event) {
     return row;
 }
 
-/// The record, with its RFC, that most messages met.
+/// The record that applied to most messages, and whether its RFC is 7489.
 std::pair<std::string, bool> usual_record(const std::vector<DmarcEvent>& events) {
     std::map<std::pair<std::string, bool>, std::uint64_t> counts;
     for (const auto& event : events) counts[{event.record, event.is_rfc7489}] += event.count;

@@ -1,4 +1,4 @@
-/// dmarc_reporter.h: makes reports of what the plugin dmarc has remembered, and sends them.
+/// dmarc_reporter.h: makes and sends reports about the messages that the plugin dmarc has stored.
 #pragma once
 
 #include "mailauth/dmarc_destinations.h"
@@ -17,24 +17,25 @@
 
 namespace smtpd::tools {
 
-/// A report has so many rows; those with the fewest messages are left out.
+/// The limit on rows of a report. Rows with the fewest messages are left out.
 constexpr std::size_t max_report_rows = 10000;
-/// So many addresses get a report.
+/// The limit on addresses that get a report.
 constexpr std::size_t max_addresses = 5;
-/// After so many mails in a row that could not be sent, no other is tried.
+/// After this many mails in a row that could not be sent, the command stops.
 constexpr std::size_t max_failures = 3;
 
-/// The report about a domain. The record is the one that most of the messages met.
+/// Makes the report about a domain. Its record is the one that applied to most messages.
 mailauth::DmarcReport make_report(const std::vector<DmarcEvent>& events);
 
-/// Compressed as gzip has it (RFC 1952), the same octets each time.
+/// Compresses in gzip format (RFC 1952). The same input always gives the same octets.
 std::string gzip(std::string_view octets);
 
-/// Hands a mail to a program, as sendmail(8) has it: "PROGRAM -i -f FROM -- TO".
+/// Passes a mail to a program with the interface of sendmail(8): "PROGRAM -i -f FROM -- TO".
 Result<void> send_mail(const std::string& program, const std::string& from, const std::string& to,
                        const std::string& mail);
 
-/// Domains and addresses that get no reports: one a line; "#" begins a comment. A domain stands for those below it.
+/// Domains and addresses that get no reports, one per line; "#" begins a comment. A domain includes the domains below
+/// it.
 class BlockList {
 public:
     BlockList() = default;

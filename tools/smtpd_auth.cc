@@ -1,4 +1,4 @@
-/// smtpd_auth.cc: the command smtpd-auth: SPF, DKIM, ARC and DMARC without a server. See its manual page,
+/// smtpd_auth.cc: the command smtpd-auth, which runs SPF, DKIM, ARC and DMARC without a server. See its manual page,
 /// docs/smtpd-auth.1.
 #include "support/edit_distance.h"
 #include "tools/auth_command.h"
@@ -18,7 +18,7 @@ const char program[] = "smtpd-auth";
 
 namespace {
 
-/// Every subcommand, in the order of the help.
+/// All subcommands, in the order of the help.
 const std::vector<Subcommand>& subcommands() {
     static const std::vector<Subcommand> all{spf_subcommand(),       dkim_subcommand(),     dkim_sign_subcommand(),
                                              arc_subcommand(),       arc_seal_subcommand(), dmarc_subcommand(),
@@ -27,7 +27,7 @@ const std::vector<Subcommand>& subcommands() {
     return all;
 }
 
-/// "--ip ADDRESS", in brackets unless it is needed.
+/// "--ip ADDRESS", in brackets if the option is optional.
 std::string shown(const AuthOption& option) {
     std::string text(option.name);
     if (!option.value.empty()) text += " " + std::string(option.value);

@@ -1,5 +1,5 @@
-/// smtpd_dkim_keygen.cc: the command smtpd-dkim-keygen: makes keys for the plugins dkim and arc, and the records that
-/// belong in the DNS. See its manual page, docs/smtpd-dkim-keygen.1.
+/// smtpd_dkim_keygen.cc: the command smtpd-dkim-keygen, which makes keys for the plugins dkim and arc, and their DNS
+/// records. See its manual page, docs/smtpd-dkim-keygen.1.
 #include "mailauth/signature.h"
 #include "support/strings.h"
 #include "tools/command.h"
@@ -53,7 +53,7 @@ struct Wishes {
     bool may_replace = false;
 };
 
-/// "nov2026".
+/// The month and year as a selector: "nov2026".
 std::string selector_of_month() {
     constexpr std::string_view months = "janfebmaraprmayjunjulaugsepoctnovdec";
     const std::time_t now = std::time(nullptr);
@@ -62,7 +62,7 @@ std::string selector_of_month() {
     return format_text("{}{}", months.substr(3 * static_cast<std::size_t>(parts.tm_mon), 3), 1900 + parts.tm_year);
 }
 
-/// The wishes, or what is wrong with them.
+/// Parses the arguments of the command.
 Result<Wishes> read_words(const std::vector<std::string>& words) {
     Wishes wishes;
     const auto mistake = [](std::string what) { return Error{ErrorCode::config, std::move(what)}; };
@@ -99,7 +99,7 @@ Result<void> write_file(const std::string& path, std::string_view content, mode_
     const FileDescriptor file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
     if (!file) return os_error("cannot write " + fresh, errno);
     if (auto written = write_all(file.get(), content); !written) return written;
-    // link() fails if the file is there, rename() replaces it.
+    // link() fails if the file exists, rename() replaces it.
     const int status = may_replace ? ::rename(fresh.c_str(), path.c_str()) : ::link(fresh.c_str(), path.c_str());
     const int problem = status == 0 ? 0 : errno;
     if (!may_replace) ::unlink(fresh.c_str());
@@ -112,7 +112,7 @@ std::string record_of(const PrivateKey& key) {
     return format_text("v=DKIM1; {}p={}", key.is_rsa() ? "h=sha256; k=rsa; " : "k=ed25519; ", key.public_text());
 }
 
-/// A TXT record as a zone file has it: strings of at most 255 octets.
+/// A TXT record in zone file format, with strings of at most 255 octets.
 std::string zone_text(const std::string& name, const std::string& record) {
     constexpr std::size_t longest = 255;
     std::string text = format_text("{} IN TXT", name);
@@ -123,7 +123,7 @@ std::string zone_text(const std::string& name, const std::string& record) {
     return text + " )\n";
 }
 
-/// What belongs in the DNS for one key.
+/// The DNS record of one key, in two formats.
 std::string dns_text(const std::string& selector, const std::string& domain, const PrivateKey& key) {
     const std::string name = format_text("{}._domainkey.{}.", selector, domain);
     return format_text("; {}, {} bits\n{}; in one line, for web forms:\n;   name   {}._domainkey\n;   value  {}\n\n",
@@ -139,7 +139,7 @@ std::string suggestions(const std::string& domain) {
         domain, domain, domain);
 }
 
-/// Makes private and selector with that suffix; adds the record to `dns`.
+/// Makes the files `private` and `selector` with this suffix, and adds the record to `dns`.
 Result<void> make_key(const Wishes& wishes, const std::string& folder, const std::string& suffix,
                       const Result<PrivateKey>& key, std::string& dns) {
     if (!key) return key.error();
@@ -151,7 +151,7 @@ Result<void> make_key(const Wishes& wishes, const std::string& folder, const std
     return {};
 }
 
-/// The record of a key that stays.
+/// Adds the record of an existing RSA key to `dns`.
 Result<void> show_key(const Wishes& wishes, const std::string& folder, std::string& dns) {
     constexpr std::size_t largest = 64 * 1024;
     const auto pem = read_file(folder + "/private", largest);
@@ -164,7 +164,7 @@ Result<void> show_key(const Wishes& wishes, const std::string& folder, std::stri
     return {};
 }
 
-/// Makes what is wanted; gives the records.
+/// Makes the files; returns the text for the DNS.
 Result<std::string> make_keys(const Wishes& wishes, const std::string& folder) {
     std::string dns;
     const bool stays = wishes.wants_ed25519 && !wishes.may_replace &&

@@ -1,5 +1,5 @@
-/// smtpd_dmarc_report.cc: the command smtpd-dmarc-report: makes and sends the aggregate reports of DMARC. See its
-/// manual page, docs/smtpd-dmarc-report.1.
+/// smtpd_dmarc_report.cc: the command smtpd-dmarc-report, which makes and sends DMARC aggregate reports. See its manual
+/// page, docs/smtpd-dmarc-report.1.
 #include "support/strings.h"
 #include "tools/auth_command.h"
 #include "tools/dmarc_reporter.h"
@@ -27,10 +27,10 @@ namespace {
 using mailauth::DmarcReport;
 using Use = AuthOption::Use;
 
-constexpr std::chrono::days kept_days{7};    ///< that the database keeps
-constexpr std::chrono::days days_to_try{3};  ///< yesterday, and what could not be sent before
+constexpr std::chrono::days kept_days{7};    ///< the database keeps
+constexpr std::chrono::days days_to_try{3};  ///< yesterday, and earlier days whose reports could not be sent
 
-/// What all reports of a call have in common.
+/// The data that all reports of a call share.
 struct Reporter {
     std::string submitter;  ///< a domain
     std::string from;       ///< an address
@@ -55,7 +55,7 @@ Reporter reporter_of(const AuthCall& call) {
 
 std::chrono::sys_days today(const AuthCall& call) { return std::chrono::floor<std::chrono::days>(call.now()); }
 
-/// --day YYYY-MM-DD, or the days that may not have been reported.
+/// The day of --day YYYY-MM-DD, or all days for which reports may still be missing.
 std::vector<std::chrono::sys_days> days_of(const AuthCall& call) {
     std::vector<std::chrono::sys_days> days;
     if (!call.has("--day")) {
@@ -74,7 +74,7 @@ std::vector<std::chrono::sys_days> days_of(const AuthCall& call) {
     return {std::chrono::sys_days(date)};
 }
 
-/// Throws what the database says.
+/// Returns the value of a result; throws its Error as an AuthError.
 template <class T>
 T must(Result<T> result) {
     if (!result) throw AuthError(result.error().what, software_error);
@@ -148,7 +148,7 @@ public:
                      good);
     }
 
-    /// False if nothing more is to be sent.
+    /// Sends the reports about a domain. False if the command should stop.
     bool report(std::chrono::sys_days day, const std::string& domain) {
         if (sent_ >= most_) return say(format_text("stopped: {} mails are the most for a call (--most)", most_)), false;
         if (block_.has_domain(domain)) return skip(day, domain, "it is on the block list");
@@ -187,7 +187,7 @@ private:
         });
     }
 
-    /// Whether the host of the address takes mail; "" or why not.
+    /// Why the host of the address does not accept mail; "" if it does.
     std::string problem_of(const std::string& address, bool& may_change) {
         const std::string host = domain_of(address);
         const DnsAnswer mx = call_.evaluate([&](mailauth::Lookups& lookups) -> std::optional<DnsAnswer> {

@@ -1,4 +1,4 @@
-/// zone_file.cc: the syntax of master files (RFC 1035 5.1), and what zone_resolver.h adds to it.
+/// zone_file.cc: parses master files (RFC 1035 5.1), with the extensions of zone_resolver.h.
 #include "net/zone_file.h"
 
 #include "support/strings.h"
@@ -23,14 +23,14 @@ constexpr std::size_t longest_string = 255;  ///< RFC 1035 3.3
 
 struct Token {
     std::string text;    ///< without quotation marks and escapes
-    std::size_t at = 0;  ///< where it begins in the file
+    std::size_t at = 0;  ///< its position in the text
     bool is_quoted = false;
 };
 
-/// One entry: a line, or what parentheses make of several.
+/// One entry: a line, or several lines joined by parentheses.
 struct Entry {
     std::vector<Token> tokens;
-    bool begins_blank = false;  ///< its first word is no owner
+    bool begins_blank = false;  ///< the line begins with a blank, so the owner is the previous one
     unsigned line = 0;
 };
 
@@ -42,7 +42,7 @@ class Scanner {
 public:
     explicit Scanner(std::string_view text) noexcept : text_(text) {}
 
-    /// The next entry that has a word; nothing at the end.
+    /// The next entry with at least one word; std::nullopt at the end.
     Result<std::optional<Entry>> next() {
         while (at_ < text_.size()) {
             Entry entry;
@@ -54,7 +54,7 @@ public:
         return std::optional<Entry>();
     }
 
-    /// The rest of that line, as it is written.
+    /// The rest of the line from `at`, as written.
     std::string_view line_from(std::size_t at) const noexcept {
         return support::trim(text_.substr(at, text_.find('\n', at) - at));
     }
@@ -87,7 +87,7 @@ private:
         return depth == 0 ? "" : "a \"(\" has no \")\"";
     }
 
-    /// Whether the data of TXT begin here, without a quotation mark.
+    /// Whether unquoted TXT data begin here.
     bool is_plain_text(const Entry& entry) const {
         const std::size_t least = entry.begins_blank ? 1 : 2;
         if (entry.tokens.size() < least || text_[at_] == '"') return false;
@@ -119,7 +119,7 @@ private:
         return {};
     }
 
-    /// `\X` or `\DDD`, up to its last character.
+    /// Reads `\X` or `\DDD`, and stops at its last character.
     bool read_escape(std::string& out) {
         if (++at_ == text_.size() || text_[at_] == '\n') return false;
         if (!support::is_digit(text_[at_])) {
@@ -138,7 +138,7 @@ private:
     unsigned line_ = 1;
 };
 
-/// Types that are in real zones and that nobody asks for here.
+/// Types that occur in real zones, but that this program never asks for.
 bool is_other_type(std::string_view word) {
     static constexpr std::array<std::string_view, 37> names{
         "SOA",   "SRV",   "CAA",   "DS",    "DNSKEY",     "RRSIG",    "NSEC",  "NSEC3", "NSEC3PARAM", "TLSA",
@@ -167,7 +167,7 @@ bool is_class(std::string_view word) {
     return ascii_equal(word, "IN") || ascii_equal(word, "CH") || ascii_equal(word, "HS") || ascii_equal(word, "CS");
 }
 
-/// "3600", "1h30m".
+/// Whether the word is a TTL: "3600", "1h30m".
 bool is_ttl(std::string_view word) {
     if (word.empty() || !support::is_digit(word.front())) return false;
     return std::all_of(word.begin(), word.end(), [](char c) {
@@ -239,7 +239,7 @@ private:
         if (const auto trouble = trouble_of(word); trouble != Trouble::none)
             return zone_.add_trouble(owner, std::nullopt, trouble) ? "" : impossible;
         if (ascii_equal(word, "NXDOMAIN")) return zone_.add_missing(owner) ? "" : impossible;
-        // The root has records in real files; nobody asks for them.
+        // Real zone files have records of the root; this program never asks for them.
         if (is_other_type(word)) return zone_.add_name(owner) || owner == "." ? "" : impossible;
         const auto type = type_of(word);
         if (!type) return format_text("\"{}\" is no type of records", quoted(word));
@@ -277,7 +277,7 @@ private:
     static bool read_address(DnsType type, std::string_view text, DnsRecords& records) {
         const auto address = IpAddress::parse(text);
         if (!address) return false;
-        // ::ffff:192.0.2.1 is an IPv4 address here, and has no place in AAAA.
+        // IpAddress converts ::ffff:192.0.2.1 to IPv4, so it is not valid in AAAA.
         if (address->is_v4() == (type == DnsType::a)) records.addresses.push_back(*address);
         return address->is_v4() == (type == DnsType::a);
     }

@@ -1,4 +1,5 @@
-/// zone_file.h: reads a master file (RFC 1035 5) into a ZoneResolver, so that a command can answer its own questions.
+/// zone_file.h: parses a master file (RFC 1035 5) into a ZoneResolver, so that a command can answer DNS questions from
+/// it.
 ///
 ///     $ORIGIN example.com.
 ///     $TTL 1h
@@ -8,9 +9,10 @@
 ///     key     IN  TXT  ( "v=DKIM1; p=MIIB"
 ///                        "IjANBg" )
 ///
-/// Without $ORIGIN a name needs no final dot. The records of zone_resolver.h are read too: an address as the name of
-/// PTR, TIMEOUT, SERVFAIL, NXDOMAIN, comments with "#", and TXT without quotation marks, which goes to the end of the
-/// line. Types that no plugin asks for (SOA, SRV, …) make their name exist. $INCLUDE and $GENERATE are errors.
+/// Without $ORIGIN, names need no final dot. The extensions of zone_resolver.h are understood too: an address as the
+/// name of a PTR record, TIMEOUT, SERVFAIL, NXDOMAIN, comments with "#", and TXT without quotation marks, whose data
+/// extend to the end of the line. Types that no plugin asks for (SOA, SRV, …) only make their name exist. $INCLUDE and
+/// $GENERATE are errors.
 #pragma once
 
 #include "net/zone_resolver.h"

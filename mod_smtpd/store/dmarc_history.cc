@@ -1,4 +1,4 @@
-/// dmarc_history.cc: the database of DMARC's results.
+/// dmarc_history.cc: the database of DMARC results.
 #include <smtpd/store/dmarc_history.h>
 
 #include <smtpd/base/files.h>
@@ -16,10 +16,10 @@
 namespace smtpd {
 namespace {
 
-constexpr int wait_ms = 2000;  ///< for other processes
+constexpr int wait_ms = 2000;  ///< the longest wait for other processes
 constexpr int page_size = 4096;
 
-/// The columns up to `accepted` are what messages have in common.
+/// Messages with the same values in the columns up to `accepted` share a row.
 constexpr const char* schema = R"(
 CREATE TABLE IF NOT EXISTS events (
   day INTEGER NOT NULL, domain TEXT NOT NULL, record TEXT NOT NULL, rfc7489 INTEGER NOT NULL, ip TEXT NOT NULL,
@@ -50,7 +50,7 @@ std::int64_t number_of(std::chrono::sys_days day) { return day.time_since_epoch(
 
 namespace {
 
-/// Between the fields of a line, and between the results in a field: no domain has them.
+/// Separates the fields of a line. No domain contains it.
 constexpr char field_end = '\t';
 
 std::string without_tabs(std::string_view text) {
@@ -214,8 +214,8 @@ DmarcHistory::~DmarcHistory() {
 Result<DmarcHistory> DmarcHistory::open(const std::string& path) {
     auto state = std::make_unique<State>();
     state->path = path;
-    // SQLite would make the file readable for everybody. (An existing one must not be opened and closed: that gives up
-    // the locks of this process.)
+    // SQLite would create the file readable by everybody. Do not open and close an existing file here: that would
+    // release the locks of this process.
     constexpr int owner_only = 0600;
     if (::access(path.c_str(), F_OK) != 0)
         FileDescriptor(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, owner_only)).close();
