@@ -14,7 +14,7 @@
 /// method `arc` to the Authentication-Results field: `pass`, `fail` or `none`. A `pass` has the oldest instance since
 /// which nobody has changed the message (header.oldest-pass).
 ///
-/// A chain can pass although a sealer lied. So only chains of trusted sealers count. Name them with the option
+/// A chain can pass even if a sealer has lied. So only chains of trusted sealers count. Name them with the option
 /// `trusted`, or in the control file `arc_trusted_sealers`, which has one domain on each line (`.example.com` for the
 /// domains below it). The notes `arc` and `arc_trusted` (smtpd/mailauth/message_stream.h) tell other plugins which
 /// results they may use: those of the oldest instance such that its sealer and all later sealers are trusted.

@@ -20,8 +20,8 @@
 /// | `permerror` | the record is wrong | | | | 4xx | 4xx | 5xx |
 /// | `temperror` | the DNS gave no answer | | 4xx | 4xx | 4xx | 4xx | 4xx |
 ///
-/// A `pass` adds a point of karma; a `fail` or a `softfail` costs one. `onerror` overrides the row `temperror`. Clients
-/// that may relay and whitelisted clients are exempt.
+/// A `pass` adds a point of karma; a `fail` or a `softfail` costs one. `onerror` overrides the row `temperror`. Relay
+/// clients and whitelisted clients are exempt.
 ///
 /// Without `reject`, the plugin uses the number in the control file `spfbehavior`, which it reads when the server
 /// starts. Without the file, the number is 0. If `reject` is 3 or more and dmarc is loaded, `apachectl configtest`

@@ -104,7 +104,7 @@ private:
         return true;
     }
 
-    /// A quoted-string (RFC 5322 3.2.4).
+    /// Reads a quoted-string (RFC 5322 3.2.4).
     bool take_quoted(std::string& out) {
         for (++at_; at_ < text_.size(); ++at_) {
             char c = text_[at_];
@@ -127,7 +127,7 @@ private:
         return text_.substr(begin, at_ - begin);
     }
 
-    /// token / quoted-string
+    /// Reads: token / quoted-string
     bool take_value(std::string& out, const char* what) {
         if (at('"')) return take_quoted(out);
         out = take_while(is_token_character);
@@ -149,7 +149,7 @@ private:
         return take_number(version) && skip();
     }
 
-    /// "; none" and nothing else.
+    /// Reads "; none" and the end.
     bool take_none() {
         const std::size_t begin = at_;
         ++at_;
@@ -213,7 +213,7 @@ private:
         return skip(&result.comment);
     }
 
-    /// value / [ [ local-part ] "@" ] domain-name
+    /// Reads: value / [ [ local-part ] "@" ] domain-name
     bool take_property_value(std::string& out) {
         if (at('"')) {
             std::string text;
@@ -244,7 +244,7 @@ private:
         return domain;
     }
 
-    /// "@example.com"; "" if there is none.
+    /// Reads "@example.com"; "" if there is none.
     std::string_view take_domain() {
         const std::size_t begin = at_++;
         const auto domain = take_while([](char c) { return is_domain_character(c) || c == '.'; });

@@ -34,7 +34,7 @@ struct DmarcReportRow {
     bool is_dkim_aligned = false;
     bool is_spf_aligned = false;
     std::string reason{};          ///< why the disposition differs from the policy: "mailing_list"; may be empty
-    std::string reason_comment{};  ///< for people
+    std::string reason_comment{};  ///< for human readers
     std::string header_from{};
     std::string envelope_from{};  ///< "" for the null sender
     std::vector<Signature> dkim{};

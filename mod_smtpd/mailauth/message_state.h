@@ -28,7 +28,7 @@ struct MessageReader::State {
     HeaderBlock block;
     /// DKIM-Signature fields, from the top. Those beyond the limit are std::nullopt.
     std::vector<std::optional<Signature>> signatures;
-    std::vector<const RawField*> signature_fields;  ///< the field of each
+    std::vector<const RawField*> signature_fields;  ///< the field of each signature
     ArcSets arc;
     std::vector<BodyHasher> hashers;
 

@@ -191,7 +191,7 @@ const SigningKeys::Pattern* SigningKeys::find_exact(const std::string& text) con
     return found == patterns_.end() ? nullptr : &*found;
 }
 
-/// The order of opendkim.conf(5).
+/// Tries the patterns in the order of opendkim.conf(5).
 const SigningKeys::Pattern* SigningKeys::find_pattern(std::string_view local_part, std::string_view domain) const {
     const std::string user = support::folded(local_part) + "@";
     const std::string host(domain);

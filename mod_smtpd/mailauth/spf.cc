@@ -51,7 +51,7 @@ bool is_same_or_below(std::string_view name, std::string_view domain) noexcept {
            support::ends_with_folded(name, domain);
 }
 
-/// RFC 7208 6.2 asks for ASCII. Control characters would do harm in a reply.
+/// RFC 7208 6.2 asks for ASCII. Control characters could damage a reply.
 bool is_printable(std::string_view text) noexcept {
     return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
 }

@@ -21,7 +21,7 @@ struct AuthorDomain {
         none,
         no_field,         ///< there is no From field
         several_fields,   ///< there are two or more
-        no_domain,        ///< no mailbox, or none with a domain
+        no_domain,        ///< there is no mailbox, or no mailbox has a domain
         several_domains,  ///< mailboxes with different domains
         syntax            ///< RFC 5322 and its obsolete forms do not allow it, so programs may read it differently
     };
@@ -36,7 +36,7 @@ struct AuthorDomain {
     bool is_ambiguous() const noexcept {
         return problem == Problem::several_fields || problem == Problem::several_domains;
     }
-    /// "" or a sentence fragment: "the message has 2 From fields". ASCII.
+    /// Describes the problem as a sentence fragment: "the message has 2 From fields"; "" if there is none. ASCII.
     SMTPD_API std::string reason() const;
 
     std::size_t fields = 0;  ///< how many From fields there are

@@ -50,7 +50,7 @@ public:
 
     Canonicalization canonicalization() const noexcept { return canonicalization_; }
     std::optional<std::uint64_t> limit() const noexcept { return limit_; }
-    /// After finish().
+    /// After finish(): the hash.
     const Sha256& digest() const noexcept { return digest_; }
     /// After finish(): the size of the whole canonical body in octets, regardless of the limit.
     std::uint64_t canonical_size() const noexcept { return canonical_size_; }
@@ -83,7 +83,7 @@ class SMTPD_API MessageReader {
 public:
     /// Octets of the header block. If it is larger, the rest is ignored and no signature passes.
     static constexpr std::size_t max_header_size = 1024 * 1024;
-    /// Octets of a DKIM-Signature, ARC-Message-Signature or ARC-Seal field.
+    /// Octets of a DKIM-Signature, ARC-Message-Signature or ARC-Seal field. Longer fields do not pass.
     static constexpr std::size_t max_signature_size = 64 * 1024;
     /// How many DKIM-Signature fields are verified. If there are more, those whose domain is related to that of From
     /// come first, then the others from the top.
@@ -98,7 +98,7 @@ public:
 
     /// Takes octets of the message: header block, blank line, body. Lines end in CRLF; there is no dot-stuffing.
     void chunk(std::string_view octets);
-    /// The message is complete.
+    /// Ends the message. Call it once.
     void end();
     /// Also hashes the body in this form, for a signature that the caller will make. Call it before the first chunk().
     void hash_body(Canonicalization canonicalization, std::optional<std::uint64_t> limit = std::nullopt);

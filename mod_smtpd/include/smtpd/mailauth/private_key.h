@@ -30,7 +30,7 @@ public:
     std::string_view algorithm() const noexcept;
     bool is_rsa() const noexcept { return is_rsa_; }
     unsigned bits() const noexcept { return bits_; }
-    /// PKCS #8 in PEM.
+    /// The private key as PKCS #8 in PEM.
     std::string pem() const;
     /// The public key for p= of a key record, in base64.
     std::string public_text() const;

@@ -1,19 +1,19 @@
-/// spf.h: may this client send for that domain? Sender Policy Framework, RFC 7208, with the rules of RFC 8616 for
-/// addresses beyond ASCII.
+/// spf.h: Sender Policy Framework (RFC 7208): tests whether a client may send for a domain. Follows the rules of RFC
+/// 8616 for addresses beyond ASCII.
 ///
 ///     const mailauth::SpfEvaluator spf;
 ///     …
 ///     const auto request = mailauth::SpfRequest::mail_from(client, helo, sender);
-///     if (const auto outcome = spf.evaluate(request, lookups)) …   // nothing while answers are missing
+///     if (const auto outcome = spf.evaluate(request, lookups)) …   // std::nullopt while answers are missing
 ///
 /// | limit | value | beyond it |
 /// |---|---|---|
 /// | terms that ask the DNS (RFC 7208 4.6.4) | 10 in one evaluation | permerror |
 /// | names of an MX answer | 10 for each `mx` | permerror |
-/// | names of a PTR answer | 10 for `ptr` and `%{p}` | the others are ignored |
+/// | names of a PTR answer | 10 for `ptr` and `%{p}` | the other names are ignored |
 /// | void answers | SpfSettings::void_limit, by default 2 | permerror |
 /// | octets of an expanded name | 253 | labels are dropped from the left (RFC 7208 7.3) |
-/// | octets of an explanation | 400 | it is cut |
+/// | octets of an explanation | 400 | the rest is cut off |
 ///
 /// So an evaluation needs at most 123 questions. The caller sets the time limit: an answer that is late gives
 /// temperror.
@@ -45,15 +45,15 @@ enum class SpfResult : std::uint8_t {
 };
 SMTPD_API std::string_view spf_result_name(SpfResult result) noexcept;  ///< "softfail"
 
-/// What is checked (RFC 7208 2.3, 2.4).
+/// The identity that is tested (RFC 7208 2.3, 2.4).
 enum class SpfIdentity : std::uint8_t { mail_from, helo };
 
 /// One question: may `client` send for `domain`?
 struct SMTPD_API SpfRequest {
     IpAddress client;
     std::string helo;        ///< as sent by the client
-    std::string local_part;  ///< of the sender, unquoted
-    std::string domain;      ///< the domain to check: A-labels, without a final dot
+    std::string local_part;  ///< the sender's local part, unquoted
+    std::string domain;      ///< the domain to test: A-labels, without a final dot
     SpfIdentity identity = SpfIdentity::mail_from;
     bool is_null_sender = false;
 
