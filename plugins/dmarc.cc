@@ -526,6 +526,7 @@ private:
                 return skip("{} has no policy{}{}", author, result.reason.empty() ? "" : ": ", result.reason);
             case DmarcOutcome::permerror: return skip("{}", result.reason);
             case DmarcOutcome::temperror:
+                if (hook.exemption()) return skip("{}", result.reason);
                 return error("{}", result.reason)
                     .status(EnhancedCode{4, 7, 1})
                     .reply(format_text("The DMARC policy of {} cannot be looked up now", author));

@@ -151,12 +151,12 @@ Result<void> make_key(const Wishes& wishes, const std::string& folder, const std
     return {};
 }
 
-/// Adds the record of an existing RSA key to `dns`.
-Result<void> show_key(const Wishes& wishes, const std::string& folder, std::string& dns) {
+/// Adds the record of the existing key with this suffix to `dns`.
+Result<void> show_key(const Wishes& wishes, const std::string& folder, const std::string& suffix, std::string& dns) {
     constexpr std::size_t largest = 64 * 1024;
-    const auto pem = read_file(folder + "/private", largest);
+    const auto pem = read_file(folder + "/private" + suffix, largest);
     if (!pem) return pem.error();
-    const auto selector = read_file(folder + "/selector", largest);
+    const auto selector = read_file(folder + "/selector" + suffix, largest);
     if (!selector) return selector.error();
     const auto key = PrivateKey::parse(*pem);
     if (!key) return key.error();
@@ -164,16 +164,17 @@ Result<void> show_key(const Wishes& wishes, const std::string& folder, std::stri
     return {};
 }
 
-/// Makes the files; returns the text for the DNS.
+/// Makes the files; returns the text for the DNS. With -e, a key that exists stays, and the other one is added.
 Result<std::string> make_keys(const Wishes& wishes, const std::string& folder) {
     std::string dns;
-    const bool stays = wishes.wants_ed25519 && !wishes.may_replace &&
-                       ::access((folder + "/private").c_str(), F_OK) == 0;
-    auto made = stays ? show_key(wishes, folder, dns)
-                      : make_key(wishes, folder, "", PrivateKey::generate_rsa(wishes.bits), dns);
-    if (!made) return made.error();
-    if (wishes.wants_ed25519) made = make_key(wishes, folder, "-ed25519", PrivateKey::generate_ed25519(), dns);
-    if (!made) return made.error();
+    const auto provide = [&](const std::string& suffix, const auto& generate) {
+        const bool stays = wishes.wants_ed25519 && !wishes.may_replace &&
+                           ::access((folder + "/private" + suffix).c_str(), F_OK) == 0;
+        return stays ? show_key(wishes, folder, suffix, dns) : make_key(wishes, folder, suffix, generate(), dns);
+    };
+    if (auto made = provide("", [&] { return PrivateKey::generate_rsa(wishes.bits); }); !made) return made.error();
+    if (wishes.wants_ed25519)
+        if (auto made = provide("-ed25519", PrivateKey::generate_ed25519); !made) return made.error();
     dns += suggestions(wishes.domain);
     if (auto written = write_file(folder + "/dns", dns, 0644, true); !written) return written.error();
     return dns;

@@ -47,6 +47,14 @@ def test_keys_that_are_there_stay(tmp_path):
     assert (status, printed) == (2, "") and f"{key} is there already; -f replaces it" in complaint
     status, printed, _ = keygen(tmp_path, "-e", "example.com")
     assert status == 0 and key.read_bytes() == before and "one._domainkey.example.com." in records(printed)
+    assert keygen(tmp_path, "-e", "example.com")[1] == printed, "both are there, so nothing is made"
+    ed25519 = tmp_path / "example.com" / "private-ed25519"
+    before_ed25519 = ed25519.read_bytes()
+    key.unlink()
+    status, printed, complaint = keygen(tmp_path, "-s", "new", "-e", "example.com")
+    assert (status, complaint) == (0, "") and ed25519.read_bytes() == before_ed25519
+    assert "new._domainkey.example.com." in records(printed) and key.read_bytes() != before
+    before = key.read_bytes()
     assert keygen(tmp_path, "-f", "-s", "two", "-b", "1024", "example.com")[0] == 0
     assert key.read_bytes() != before and b"1024 bit" in openssl("pkey", "-in", str(key), "-text", "-noout")
 

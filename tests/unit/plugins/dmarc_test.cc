@@ -308,6 +308,14 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("declined"), whitelisted.answer);
         CPPUNIT_ASSERT_EQUAL(string("fail, tolerated: reject.test has p=reject, whitelisted"), whitelisted.line);
         CPPUNIT_ASSERT_EQUAL(0, whitelisted.karma);
+
+        PluginUnderTest strict("dmarc", "onerror=tempfail");
+        fill(strict);
+        CPPUNIT_ASSERT(judge(strict, message("a@slow.test")).answer.starts_with("denysoft "));
+        const Judged unknown = judge(strict, message("a@slow.test"),
+                                     [](auto& to) { to.connection().set_whitelisted("a friend"); });
+        CPPUNIT_ASSERT_EQUAL(string("declined"), unknown.answer);
+        CPPUNIT_ASSERT(unknown.line.starts_with("skip: _dmarc.slow.test"));
     }
 
     void questions_leave_early() {
