@@ -108,7 +108,7 @@ def test_the_limit_is_raised(make_server):
     server.start()
     child, = server.children()
     assert soft_limit(server.process.pid) == 1024
-    assert POSSIBLE < soft_limit(child) < 15000
+    smtpd_env.wait_until(lambda: POSSIBLE < soft_limit(child) < 15000, 10, "the child has not raised its limit")
     crowd = Crowd(smtp.port, 1200)
     try:
         assert crowd.number("220 ") == 1200
