@@ -1,8 +1,8 @@
 /// arc: validate and seal the Authenticated Received Chain (RFC 8617).
 ///
 /// Mailing lists and forwarders change messages, so SPF and DKIM fail at the next server. With ARC, they seal the
-/// results that they found. This plugin validates such chains. It also adds the seal of this server to messages that go
-/// on to another server.
+/// results that they found. This plugin validates such chains. A server that forwards its messages to another server
+/// can also add its own seal.
 ///
 ///     SmtpPlugin dkim
 ///     SmtpPlugin arc trusted=lists.example.net
@@ -23,15 +23,14 @@
 ///
 /// ## Sealing
 ///
-/// `seal=forwarded`, the default, seals messages if a plugin has set the note `will_be_forwarded` for them, because
-/// they go on to another server. `seal=always` seals all messages, `seal=no` none. The plugin seals at the hook
-/// queue_pre, after dkim and all other plugins. It seals the results that this server has written into
-/// Authentication-Results, so load the plugins whose results should be sealed. It does not seal a message if the chain
-/// has ended with a failure, if the chain has 50 sets, or if the DNS gave no answer about a key.
+/// `seal=always` seals every message; `seal=no`, the default, seals none. The plugin seals at the hook queue_pre, after
+/// dkim and all other plugins. It seals the results that this server has written into Authentication-Results, so load
+/// the plugins whose results should be sealed. It does not seal a message if the chain has ended with a failure, if the
+/// chain has 50 sets, or if the DNS gave no answer about a key.
 ///
 /// The plugin uses the keys of the plugin dkim: `keys` is the same folder. `domain` is the domain that seals, by
 /// default that of the server's name. If the domain has an RSA key and an Ed25519 key, the RSA key seals, because not
-/// all servers know Ed25519. Without a key, the plugin seals nothing.
+/// all servers know Ed25519. Without a key, `seal=always` is an error.
 ///
 /// ## Replies
 ///
@@ -57,11 +56,11 @@ class Arc final : public PolicyPlugin {
 public:
     static constexpr PolicyDefaults policy_defaults{.reject = PolicyDefaults::Reject::no, .reject_type = Verdict::deny};
 
-    enum class Seal { no, forwarded, always };
+    enum class Seal { no, always };
 
     struct Options {
         bool validate = true;
-        Seal seal = Seal::forwarded;
+        Seal seal = Seal::no;
         std::vector<std::string> trusted;
         std::string keys;
         std::string domain;
@@ -70,7 +69,7 @@ public:
         static OptionTable table() {
             return {option("validate", &Options::validate, "whether chains are validated"),
                     option("seal", &Options::seal, "which messages are sealed")
-                        .choices({{"no", Seal::no}, {"forwarded", Seal::forwarded}, {"always", Seal::always}}),
+                        .choices({{"no", Seal::no}, {"always", Seal::always}}),
                     option("trusted", &Options::trusted, "a domain whose seals are believed"),
                     option("keys", &Options::keys, "the folder with the keys; default: dkim among the control files"),
                     option("domain", &Options::domain, "the domain that seals; default: that of the server's name"),
@@ -81,7 +80,9 @@ public:
     Arc(Setup& setup, const Options& options)
         : options_(options), trusted_(setup.control().domains("arc_trusted_sealers")) {
         for (const auto& domain : options.trusted) trusted_names_.push_back(ascii_domain(domain));
-        if (options.seal != Seal::no) read_key(setup);
+        if (options.seal == Seal::always) read_key(setup);
+        else if (!options.keys.empty() || !options.domain.empty())
+            setup.error("keys and domain are of no use without seal=always: write that, or remove them");
         if (!options.validate && options.seal == Seal::no)
             setup.error("validate is off and seal=no, so that the plugin does nothing");
         setup.hooks.data_chunk.stream(
@@ -111,8 +112,7 @@ private:
         sealing_keys_ = all.find("", domain);
         std::stable_sort(sealing_keys_.begin(), sealing_keys_.end(),
                          [](const SigningKey& a, const SigningKey& b) { return a.key.is_rsa() && !b.key.is_rsa(); });
-        const bool is_wanted = options_.seal == Seal::always || !options_.domain.empty();
-        if (sealing_keys_.empty() && is_wanted)
+        if (sealing_keys_.empty())
             setup.error("there is no key to seal with for {}; make one with smtpd-dkim-keygen in {}", domain,
                         folder.empty() ? "the folder dkim among the control files" : folder);
     }
@@ -168,8 +168,6 @@ private:
     // Sealing
 
     void seal(DataPostHook& hook) const {
-        const bool* const is_forwarded = hook.transaction.notes().find(notes::will_be_forwarded);
-        if (options_.seal == Seal::forwarded && !(is_forwarded && *is_forwarded)) return;
         const ArcChain* const known = hook.transaction.notes().find(notes::arc);
         const Headers& headers = hook.message().headers();
         if (!known && headers.count("ARC-Seal") + headers.count("ARC-Message-Signature") +

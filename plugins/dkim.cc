@@ -162,8 +162,10 @@ private:
     }
 
     void report(Setup& setup, const mailauth::SigningKeys::Problems& problems) const {
-        for (const auto& problem : problems)
-            problem.is_error || options_.strict ? setup.error("{}", problem.text) : setup.warning("{}", problem.text);
+        for (const auto& problem : problems) {
+            const bool is_error = problem.is_error || (problem.is_exposed && options_.strict);
+            is_error ? setup.error("{}", problem.text) : setup.warning("{}", problem.text);
+        }
     }
 
     // Reading

@@ -132,7 +132,7 @@ void SigningKeys::add_key(const std::string& folder, const std::string& suffix, 
         return problems.push_back(
             {true, text ? format_text("{}: \"{}\" is no selector", selector_path, selector)
                         : format_text("{}; it must have the selector of {}", text.error().what, path)});
-    if (auto why = mode_problem(path); !why.empty()) problems.push_back({false, std::move(why)});
+    if (auto why = mode_problem(path); !why.empty()) problems.push_back({false, std::move(why), true});
     files_.push_back(path);
     ++count_;
     keys.push_back({domain, selector, std::move(*key)});
@@ -162,7 +162,7 @@ SigningKeys::Problems SigningKeys::add_tables(const std::string& key_table, cons
             problems.push_back({true, format_text("{}: {}", where, key.error().what)});
             continue;
         }
-        if (auto why = mode_problem(path); !why.empty()) problems.push_back({false, std::move(why)});
+        if (auto why = mode_problem(path); !why.empty()) problems.push_back({false, std::move(why), true});
         files_.push_back(path);
         ++count_;
         keys.emplace(words[0], SigningKey{ascii_domain(parts[0]), std::string(parts[1]), std::move(*key)});

@@ -331,6 +331,11 @@ class DkimPluginTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(open, problems());
         CPPUNIT_ASSERT(PluginUnderTest("dkim", "keys=" + site.keys.path()).is_usable());
         CPPUNIT_ASSERT(!PluginUnderTest("dkim", "strict keys=" + site.keys.path()).is_usable());
+        std::filesystem::permissions(rsa, std::filesystem::perms(0600));
+        std::filesystem::create_directory(site.keys.path("without.example"));
+        PluginUnderTest strict("dkim", "strict keys=" + site.keys.path());
+        CPPUNIT_ASSERT(strict.is_usable() && !strict.problems().empty());
+        std::filesystem::remove(site.keys.path("without.example"));
         write(rsa, "no key");
         CPPUNIT_ASSERT_EQUAL(rsa + ": it is no private key in PEM without a pass phrase", problems());
         write(rsa, fakes::ed25519_key().pem());

@@ -58,7 +58,5 @@ inline const NoteKey<mailauth::ArcChain> arc{"arc"};
 /// arc, transaction: the instance whose results may be used, because its sealer and all later sealers are trusted
 /// (mailauth::oldest_trusted()); 0 if there is none. The results are in `arc->sets[instance - 1].results`.
 inline const NoteKey<std::size_t> arc_trusted{"arc_trusted"};
-/// Any plugin, transaction, before queue_pre: the message will be forwarded to another server, so arc seals it.
-inline const NoteKey<bool> will_be_forwarded{"will_be_forwarded"};
 
 }  // namespace smtpd::notes

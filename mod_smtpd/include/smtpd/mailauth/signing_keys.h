@@ -29,6 +29,7 @@ public:
     struct Problem {
         bool is_error = true;
         std::string text;
+        bool is_exposed = false;  ///< other users can read or change the key
     };
     using Problems = std::vector<Problem>;
 
