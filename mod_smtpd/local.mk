@@ -280,6 +280,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/key_cache.cc \
 	mod_smtpd/mailauth/key_record.cc \
 	mod_smtpd/mailauth/key_record.h \
+	mod_smtpd/mailauth/lookup_rounds.h \
 	mod_smtpd/mailauth/lookups.cc \
 	mod_smtpd/mailauth/message_reader.cc \
 	mod_smtpd/mailauth/message_state.h \

@@ -7,6 +7,7 @@
 #include "support/edit_distance.h"
 #include "support/strings.h"
 #include "tools/auth_json_zone.h"
+#include "tools/version.h"
 
 #include <smtpd/base/files.h>
 #include <smtpd/base/format.h>
@@ -14,6 +15,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <memory>
 
 #include <netdb.h>
@@ -166,6 +168,25 @@ std::string AuthCall::read_input() {
     }
     if (std::ferror(stdin) != 0) throw AuthError("standard input cannot be read", no_input);
     return text;
+}
+
+int run_auth_program(int argc, char** argv, const std::function<std::string()>& help,
+                     const std::function<int(const std::vector<std::string>&)>& run) {
+    try {
+        const std::vector<std::string> words(argv + 1, argv + argc);
+        if (words.size() == 1 && words[0] == "--version") return show_version(program), good;
+        const bool wants_help = words.size() == 1 && (words[0] == "--help" || words[0] == "-h");
+        if (words.empty() || wants_help) {
+            std::fputs(help().c_str(), wants_help ? stdout : stderr);
+            return wants_help ? good : usage_error;
+        }
+        const int status = run(words);
+        if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+            return complain("standard output cannot be written", output_error);
+        return status;
+    } catch (const AuthError& error) {
+        return complain(error.what(), error.status);
+    } catch (const std::exception& error) { return complain(error.what(), software_error); }
 }
 
 }  // namespace smtpd::tools

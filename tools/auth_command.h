@@ -17,6 +17,7 @@
 #include <smtpd/base/clock.h>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -104,6 +105,11 @@ private:
     std::vector<std::string> words_;
     std::optional<Evaluation> dns_;
 };
+
+/// The whole of main() for smtpd-auth and smtpd-dmarc-report: --help, --version, errors, and an output that cannot be
+/// written. `run` gets the words of the call, at least one, and returns the exit status.
+int run_auth_program(int argc, char** argv, const std::function<std::string()>& help,
+                     const std::function<int(const std::vector<std::string>&)>& run);
 
 /// Reads a file. Throws AuthError if it cannot be read.
 std::string read_whole_file(const std::string& name);

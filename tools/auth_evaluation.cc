@@ -12,23 +12,14 @@ Evaluation::Evaluation(net::ZoneResolver zone)
 Evaluation::Evaluation(std::shared_ptr<net::Resolver> resolver, std::chrono::milliseconds timeout)
     : resolver_(std::move(resolver)), is_zone_(false), deadline_(std::chrono::steady_clock::now() + timeout) {}
 
-const DnsAnswer& Evaluation::dns(DnsType type, std::string_view name) {
-    static const DnsAnswer impossible(DnsStatus::bad_name);
-    auto question = DnsQuestion::make(type, name);
-    if (!question) return impossible;
-    const auto [known, is_new] = answers_.try_emplace({type, question->name});
-    if (is_new) open_.push_back(std::move(*question));
-    return known->second;
-}
-
-void Evaluation::answer_all() {
+void Evaluation::answer(std::vector<DnsQuestion> questions) {
     struct Waiting {
         std::mutex mutex;
         std::condition_variable done;
         bool is_done = false;
     };
     const auto waiting = std::make_shared<Waiting>();
-    const auto lookup = resolver_->start(std::exchange(open_, {}), [waiting] {
+    const auto lookup = resolver_->start(std::move(questions), [waiting] {
         const std::lock_guard lock(waiting->mutex);
         waiting->is_done = true;
         waiting->done.notify_one();
@@ -38,11 +29,8 @@ void Evaluation::answer_all() {
         waiting->done.wait_until(lock, deadline_, [&] { return waiting->is_done; });
     }
     for (std::size_t i = 0; i < lookup->questions().size(); ++i) {
-        const auto& question = lookup->questions()[i];
         auto answer = lookup->answer(i);
-        answers_[{question.type, question.name}] = answer
-                                                       ? std::move(*answer)
-                                                       : DnsAnswer::failure(DnsStatus::timed_out, "no answer in time");
+        set(lookup->questions()[i], answer ? std::move(*answer) : late());
     }
 }
 

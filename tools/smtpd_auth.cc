@@ -2,15 +2,12 @@
 /// docs/smtpd-auth.1.
 #include "support/edit_distance.h"
 #include "tools/auth_command.h"
-#include "tools/version.h"
 
 #include <smtpd/base/format.h>
 #include <smtpd/base/log.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <exception>
-#include <new>
 
 namespace smtpd::tools {
 
@@ -99,20 +96,5 @@ int run(const std::vector<std::string>& words) {
 }  // namespace smtpd::tools
 
 int main(int argc, char** argv) {
-    using namespace smtpd::tools;
-    try {
-        const std::vector<std::string> words(argv + 1, argv + argc);
-        if (words.size() == 1 && words[0] == "--version") return show_version(program), good;
-        const bool wants_help = words.size() == 1 && (words[0] == "--help" || words[0] == "-h");
-        if (!words.empty() && !wants_help) {
-            const int status = run(words);
-            if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-                return complain("standard output cannot be written", output_error);
-            return status;
-        }
-        std::fputs(help().c_str(), wants_help ? stdout : stderr);
-        return wants_help ? good : usage_error;
-    } catch (const AuthError& error) {
-        return complain(error.what(), error.status);
-    } catch (const std::exception& error) { return complain(error.what(), software_error); }
+    return smtpd::tools::run_auth_program(argc, argv, smtpd::tools::help, smtpd::tools::run);
 }

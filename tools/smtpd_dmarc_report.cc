@@ -4,7 +4,6 @@
 #include "tools/auth_command.h"
 #include "tools/dmarc_reporter.h"
 #include "tools/opened_store.h"
-#include "tools/version.h"
 
 #include <smtpd/base/domain.h>
 #include <smtpd/base/files.h>
@@ -14,7 +13,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <exception>
 #include <fstream>
 #include <optional>
 
@@ -351,20 +349,5 @@ int run(const std::vector<std::string>& words) {
 }  // namespace smtpd::tools
 
 int main(int argc, char** argv) {
-    using namespace smtpd::tools;
-    try {
-        const std::vector<std::string> words(argv + 1, argv + argc);
-        if (words.size() == 1 && words[0] == "--version") return show_version(program), good;
-        const bool wants_help = words.size() == 1 && (words[0] == "--help" || words[0] == "-h");
-        if (words.empty() || wants_help) {
-            std::fputs(help().c_str(), wants_help ? stdout : stderr);
-            return wants_help ? good : usage_error;
-        }
-        const int status = run(words);
-        if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-            return complain("standard output cannot be written", output_error);
-        return status;
-    } catch (const AuthError& error) {
-        return complain(error.what(), error.status);
-    } catch (const std::exception& error) { return complain(error.what(), software_error); }
+    return smtpd::tools::run_auth_program(argc, argv, smtpd::tools::help, smtpd::tools::run);
 }

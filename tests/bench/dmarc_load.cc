@@ -6,86 +6,37 @@
 /// domain itself; every other one has a second signature, of another name below the domain, and SPF of a third one, so
 /// that three walks are made. The From field is read as well. The answers come from the server's own DNS cache. Prints
 /// JSON: evaluations, passes, seconds of CPU.
-#include "net/dns_cache.h"
-#include "net/zone_resolver.h"
-#include "support/clock.h"
+#include "bench/evaluation_load.h"
 
 #include <smtpd/mailauth/dmarc.h>
 
-#include <cstdio>
 #include <cstdlib>
-#include <ctime>
-#include <deque>
 #include <string>
 #include <string_view>
 
 namespace {
 
 using namespace smtpd;
+using bench::domain_of;
 
-constexpr int domains = 1000;
-
-std::string domain_of(int number) { return "company" + std::to_string(number) + ".example"; }
-
-/// The cache of the server, as a session sees it.
-class CachedLookups final : public mailauth::Lookups {
-public:
-    CachedLookups(net::DnsCache& cache, const net::ZoneResolver& zone) : cache_(cache), zone_(zone) {}
-
-    const DnsAnswer& dns(DnsType type, std::string_view name) override {
-        const auto question = DnsQuestion::make(type, name);
-        if (!question) return seen_.emplace_back(DnsStatus::bad_name);
-        auto known = cache_.find(*question);
-        if (!known) {
-            known = zone_.answer(*question);
-            cache_.put(*question, *known);
-        }
-        return seen_.emplace_back(std::move(*known));
+bool passes(int number, mailauth::Lookups& lookups) {
+    const std::string domain = domain_of(number);
+    const auto author = mailauth::author_domain({"\"A. User\" <user@a.mail." + domain + ">"});
+    mailauth::DmarcMessage message{.author = author.domain};
+    if (number % 2 != 0) {
+        message.dkim = {{domain, "pass"}};
+    } else {
+        message.dkim = {{"news." + domain, "pass"}};
+        message.spf = {{"bounce." + domain, "pass"}};
     }
-    void forget() { seen_.clear(); }
-
-private:
-    net::DnsCache& cache_;
-    const net::ZoneResolver& zone_;
-    std::deque<DnsAnswer> seen_;  ///< the references stay
-};
-
-double cpu_seconds() {
-    timespec time{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+    return mailauth::evaluate_dmarc(message, {}, lookups)->outcome == mailauth::DmarcOutcome::pass;
 }
 
 int measure(double seconds) {
     net::ZoneResolver zone;
-    for (int i = 0; i < domains; ++i)
+    for (int i = 0; i < bench::domains; ++i)
         if (!zone.add("_dmarc." + domain_of(i) + " TXT v=DMARC1; p=reject; rua=mailto:r@" + domain_of(i))) return 1;
-    const support::SystemClock clock(support::SystemClock::Precision::coarse);
-    net::DnsCache cache(clock, 64 * 1024 * 1024);
-    CachedLookups lookups(cache, zone);
-    long evaluations = 0, passes = 0;
-    const auto round = [&] {
-        for (int i = 0; i < domains; ++i) {
-            const std::string domain = domain_of(i);
-            const auto author = mailauth::author_domain({"\"A. User\" <user@a.mail." + domain + ">"});
-            mailauth::DmarcMessage message{.author = author.domain};
-            if (i % 2) {
-                message.dkim = {{domain, "pass"}};
-            } else {
-                message.dkim = {{"news." + domain, "pass"}};
-                message.spf = {{"bounce." + domain, "pass"}};
-            }
-            passes += mailauth::evaluate_dmarc(message, {}, lookups)->outcome == mailauth::DmarcOutcome::pass;
-            lookups.forget();
-            ++evaluations;
-        }
-    };
-    round();
-    evaluations = passes = 0;
-    const double begin = cpu_seconds();
-    while (cpu_seconds() - begin < seconds) round();
-    std::printf("{\"evaluations\": %ld, \"passes\": %ld, \"cpu\": %.6f}\n", evaluations, passes, cpu_seconds() - begin);
-    return passes == evaluations ? 0 : 1;
+    return bench::measure_evaluations(zone, seconds, 1, passes);
 }
 
 }  // namespace

@@ -20,16 +20,16 @@ tests_bench_store_load_LDADD = $(core_libs)
 tests_bench_store_load_DEPENDENCIES = libsmtpd_core.la
 
 EXTRA_PROGRAMS += tests/bench/spf_load
-tests_bench_spf_load_SOURCES = tests/bench/spf_load.cc
-tests_bench_spf_load_CPPFLAGS = $(core_cppflags)
+tests_bench_spf_load_SOURCES = tests/bench/evaluation_load.h tests/bench/spf_load.cc
+tests_bench_spf_load_CPPFLAGS = $(tests_cppflags)
 tests_bench_spf_load_LDFLAGS = $(program_ldflags) $(whole_core)
 tests_bench_spf_load_LDADD = $(core_libs)
 tests_bench_spf_load_DEPENDENCIES = libsmtpd_core.la
 CLEANFILES += tests/bench/spf_load
 
 EXTRA_PROGRAMS += tests/bench/dmarc_load
-tests_bench_dmarc_load_SOURCES = tests/bench/dmarc_load.cc
-tests_bench_dmarc_load_CPPFLAGS = $(core_cppflags)
+tests_bench_dmarc_load_SOURCES = tests/bench/dmarc_load.cc tests/bench/evaluation_load.h
+tests_bench_dmarc_load_CPPFLAGS = $(tests_cppflags)
 tests_bench_dmarc_load_LDFLAGS = $(program_ldflags) $(whole_core)
 tests_bench_dmarc_load_LDADD = $(core_libs)
 tests_bench_dmarc_load_DEPENDENCIES = libsmtpd_core.la

@@ -5,16 +5,12 @@
 /// 1,000 domains whose records have two includes, an `a` and an `mx`, as those of companies have; each evaluation
 /// passes or fails at its end. The answers come from the server's own DNS cache. Prints JSON: evaluations, seconds of
 /// CPU. With --zone it prints the records instead, for the program that is measured beside it.
-#include "net/dns_cache.h"
-#include "net/zone_resolver.h"
-#include "support/clock.h"
+#include "bench/evaluation_load.h"
 
 #include <smtpd/mailauth/spf.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
-#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,10 +18,7 @@
 namespace {
 
 using namespace smtpd;
-
-constexpr int domains = 1000;
-
-std::string domain_of(int number) { return "company" + std::to_string(number) + ".example"; }
+using bench::domain_of;
 
 /// "name TYPE data", one a line.
 std::vector<std::string> records() {
@@ -33,7 +26,7 @@ std::vector<std::string> records() {
         "_spf.mailer.example TXT v=spf1 ip4:198.51.100.0/24 ip4:203.0.113.0/25 include:_more.mailer.example ~all",
         "_more.mailer.example TXT v=spf1 ip4:192.0.2.128/25 ip6:2001:db8:1::/48 ~all",
         "_spf.news.example TXT v=spf1 ip4:198.51.100.64/26 a:out.news.example ~all", "out.news.example A 198.18.3.1"};
-    for (int i = 0; i < domains; ++i) {
+    for (int i = 0; i < bench::domains; ++i) {
         const std::string domain = domain_of(i);
         out.push_back(domain +
                       " TXT v=spf1 ip4:192.0.2.7 include:_spf.mailer.example include:_spf.news.example a mx -all");
@@ -44,60 +37,17 @@ std::vector<std::string> records() {
     return out;
 }
 
-/// The cache of the server, as a session sees it.
-class CachedLookups final : public mailauth::Lookups {
-public:
-    CachedLookups(net::DnsCache& cache, const net::ZoneResolver& zone) : cache_(cache), zone_(zone) {}
-
-    const DnsAnswer& dns(DnsType type, std::string_view name) override {
-        const auto question = DnsQuestion::make(type, name);
-        if (!question) return seen_.emplace_back(DnsStatus::bad_name);
-        auto known = cache_.find(*question);
-        if (!known) {
-            known = zone_.answer(*question);
-            cache_.put(*question, *known);
-        }
-        return seen_.emplace_back(std::move(*known));
-    }
-    void forget() { seen_.clear(); }
-
-private:
-    net::DnsCache& cache_;
-    const net::ZoneResolver& zone_;
-    std::deque<DnsAnswer> seen_;  ///< the references stay
-};
-
-double cpu_seconds() {
-    timespec time{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
-
 int measure(double seconds) {
     net::ZoneResolver zone;
     for (const auto& record : records())
         if (!zone.add(record)) return 1;
-    const support::SystemClock clock(support::SystemClock::Precision::coarse);
-    net::DnsCache cache(clock, 64 * 1024 * 1024);
-    CachedLookups lookups(cache, zone);
     const mailauth::SpfEvaluator spf;
     const IpAddress passing = *IpAddress::parse("198.18.0.2"), failing = *IpAddress::parse("198.18.0.3");
-    long evaluations = 0, passes = 0;
-    const auto round = [&] {
-        for (int i = 0; i < domains; ++i) {
-            const auto request = mailauth::SpfRequest::mail_from(i % 2 ? passing : failing, "mx.company.example",
-                                                                 "somebody", domain_of(i));
-            passes += spf.evaluate(request, lookups)->result == mailauth::SpfResult::pass;
-            lookups.forget();
-            ++evaluations;
-        }
-    };
-    round();
-    evaluations = passes = 0;
-    const double begin = cpu_seconds();
-    while (cpu_seconds() - begin < seconds) round();
-    std::printf("{\"evaluations\": %ld, \"passes\": %ld, \"cpu\": %.6f}\n", evaluations, passes, cpu_seconds() - begin);
-    return passes * 2 == evaluations ? 0 : 1;
+    return bench::measure_evaluations(zone, seconds, 2, [&](int number, mailauth::Lookups& lookups) {
+        const auto request = mailauth::SpfRequest::mail_from(number % 2 != 0 ? passing : failing, "mx.company.example",
+                                                             "user", domain_of(number));
+        return spf.evaluate(request, lookups)->result == mailauth::SpfResult::pass;
+    });
 }
 
 int print_zone() {
